@@ -1,30 +1,9 @@
 /** Script bytes: opcodes we name, pushes, numbers, and the output scripts every wing knows. */
 import { type Bytes, concat, equal } from '../base/bytes.ts';
+import { OP } from './opcodes.ts';
 import { DecodeError } from './reader.ts';
 
-export const OP = {
-  FALSE: 0x00,
-  PUSHDATA1: 0x4c,
-  PUSHDATA2: 0x4d,
-  PUSHDATA4: 0x4e,
-  ONE_NEGATE: 0x4f,
-  ONE: 0x51,
-  SIXTEEN: 0x60,
-  VERIFY: 0x69,
-  RETURN: 0x6a,
-  DROP: 0x75,
-  DUP: 0x76,
-  EQUAL: 0x87,
-  EQUALVERIFY: 0x88,
-  NUMEQUAL: 0x9c,
-  SHA256: 0xa8,
-  HASH160: 0xa9,
-  CHECKSIG: 0xac,
-  CHECKSIGVERIFY: 0xad,
-  CHECKLOCKTIMEVERIFY: 0xb1,
-  CHECKSEQUENCEVERIFY: 0xb2,
-  CHECKSIGADD: 0xba,
-} as const;
+export { OP } from './opcodes.ts';
 
 /** One parsed instruction: an opcode, and its data where it is a push. */
 export interface Instruction {
@@ -36,27 +15,26 @@ export interface Instruction {
   readonly end: number;
 }
 
+/** The instruction at byte `at`; `undefined` when its push runs over the end. */
+export function instructionAt(script: Bytes, at: number): Instruction | undefined {
+  const op = script[at]!;
+  if (op > OP.PUSHDATA4) return { op, at, end: at + 1 };
+  const width = op < OP.PUSHDATA1 ? 0 : op === OP.PUSHDATA1 ? 1 : op === OP.PUSHDATA2 ? 2 : 4;
+  const start = at + 1 + width;
+  if (start > script.length) return undefined;
+  let length = width === 0 ? op : 0;
+  for (let i = start - 1; i > at; i--) length = length * 256 + script[i]!;
+  const end = start + length;
+  return end > script.length ? undefined : { op, data: script.subarray(start, end), at, end };
+}
+
 /** Walks a script. Throws {@link DecodeError} on a push that runs over the end. */
 export function* instructions(script: Bytes): Generator<Instruction> {
-  let at = 0;
-  while (at < script.length) {
-    const start = at;
-    const op = script[at++]!;
-    if (op > OP.PUSHDATA4) {
-      yield { op, at: start, end: at };
-      continue;
-    }
-    let length = op;
-    if (op >= OP.PUSHDATA1) {
-      const width = op === OP.PUSHDATA1 ? 1 : op === OP.PUSHDATA2 ? 2 : 4;
-      if (at + width > script.length) throw new DecodeError('push runs over the end of the script');
-      length = 0;
-      for (let i = width - 1; i >= 0; i--) length = length * 256 + script[at + i]!;
-      at += width;
-    }
-    if (at + length > script.length) throw new DecodeError('push runs over the end of the script');
-    yield { op, data: script.subarray(at, at + length), at: start, end: at + length };
-    at += length;
+  for (let at = 0; at < script.length; ) {
+    const instruction = instructionAt(script, at);
+    if (!instruction) throw new DecodeError('push runs over the end of the script');
+    yield instruction;
+    at = instruction.end;
   }
 }
 
@@ -116,6 +94,8 @@ export const p2tr = (xonly: Bytes): Bytes => script(OP.ONE, push(xonly));
 export const isP2TR = (output: Bytes): boolean => output.length === 34 && output[0] === OP.ONE && output[1] === 32;
 export const p2wpkh = (keyHash: Bytes): Bytes => script(OP.FALSE, push(keyHash));
 export const isP2WPKH = (output: Bytes): boolean => output.length === 22 && output[0] === 0 && output[1] === 20;
+export const isP2SH = (output: Bytes): boolean =>
+  output.length === 23 && output[0] === OP.HASH160 && output[1] === 20 && output[22] === OP.EQUAL;
 export const isOpReturn = (output: Bytes): boolean => output[0] === OP.RETURN;
 
 /** A segwit program: version and bytes, or `undefined` when the script is none (BIP141). */

@@ -68,9 +68,13 @@ export function outputKey(secp: Secp, internal: Bytes, merkleRoot?: Bytes): Outp
 export const controlBlock = (internal: Bytes, parity: 0 | 1, path: readonly Bytes[]): Bytes =>
   concat(Uint8Array.of(LEAF_VERSION | parity), internal, ...path);
 
+/** BIP341: a control block is a leaf version, an internal key and at most 128 branches. */
+export const isControlSize = (length: number): boolean =>
+  length >= 33 && length <= 33 + 32 * 128 && (length - 33) % 32 === 0;
+
 /** Merkle root that a control block claims for `script`; `undefined` when its length is impossible (BIP341). */
 export function rootOfControlBlock(control: Bytes, script: Bytes): Bytes | undefined {
-  if (control.length < 33 || control.length > 33 + 32 * 128 || (control.length - 33) % 32 !== 0) return undefined;
+  if (!isControlSize(control.length)) return undefined;
   let hash = leafHash(script, control[0]! & 0xfe);
   for (let at = 33; at < control.length; at += 32) hash = branchHash(hash, control.subarray(at, at + 32));
   return hash;
