@@ -38,7 +38,10 @@ export function fromBase64(text: string): Bytes {
 
 export const utf8 = (text: string): Bytes => utf8Coder.decode(text);
 
-export function concat(...parts: readonly Bytes[]): Bytes {
+export const concat = (...parts: readonly Bytes[]): Bytes => join(parts);
+
+/** {@link concat} of a list of any length: a call with too many arguments overflows the stack. */
+export function join(parts: readonly Bytes[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
   const joined = new Uint8Array(length);

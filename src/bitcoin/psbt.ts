@@ -2,9 +2,9 @@
  * BIP174 (version 0) with BIP371's taproot fields, as plain data. Every key-value pair that we do not name is kept
  * byte for byte, because Ark carries protocol data in unknown input fields and clients compare what comes back.
  */
-import { type Bytes, compare, concat, equal, fromBase64, fromHex, toBase64, toHex } from '../base/bytes.ts';
-import { blob, compactSize, DecodeError, Reader, u32le } from './reader.ts';
-import { parseTx, serializeOutput, serializeTx, type Tx, type TxOut } from './tx.ts';
+import { type Bytes, compare, concat, equal, fromBase64, fromHex, join, toBase64, toHex } from '../base/bytes.ts';
+import { blob, DecodeError, Reader, u32le } from './reader.ts';
+import { parseTx, readOutput, serializeOutput, serializeTx, serializeWitness, type Tx, type TxOut } from './tx.ts';
 
 const MAGIC = fromHex('70736274ff');
 
@@ -84,9 +84,9 @@ function readMap(reader: Reader): PsbtPair[] {
   }
 }
 
-function readOutput(bytes: Bytes): TxOut {
+function parseOutput(bytes: Bytes): TxOut {
   const reader = new Reader(bytes);
-  const output = { value: reader.i64(), script: reader.blob() };
+  const output = readOutput(reader);
   reader.end();
   return output;
 }
@@ -113,7 +113,7 @@ function toInput(pairs: readonly PsbtPair[]): PsbtInput {
     const data = key.subarray(1);
     const bare = data.length === 0;
     const type = key[0]!;
-    if (bare && type === IN.WITNESS_UTXO) input.witnessUtxo = readOutput(value);
+    if (bare && type === IN.WITNESS_UTXO) input.witnessUtxo = parseOutput(value);
     else if (bare && type === IN.SIGHASH) input.sighashType = new Reader(exactly(value, 4, 'sighash type')).u32();
     else if (bare && type === IN.FINAL_WITNESS) input.finalWitness = readWitness(value);
     else if (bare && type === IN.TAP_KEY_SIG) input.tapKeySig = value;
@@ -157,8 +157,7 @@ const pair = (type: number, value: Bytes, keyData: Bytes = new Uint8Array(0)): P
   value,
 });
 
-export const serializeWitness = (items: readonly Bytes[]): Bytes =>
-  concat(compactSize(items.length), ...items.map(blob));
+export { serializeWitness } from './tx.ts';
 
 export const parseWitness = readWitness;
 
@@ -181,15 +180,15 @@ function fromInput(input: PsbtInput): PsbtPair[] {
 }
 
 const writeMap = (pairs: readonly PsbtPair[]): Bytes =>
-  concat(...pairs.flatMap(({ key, value }) => [blob(key), blob(value)]), Uint8Array.of(0));
+  join([...pairs.flatMap(({ key, value }) => [blob(key), blob(value)]), Uint8Array.of(0)]);
 
 export function serializePsbt(psbt: Psbt): Bytes {
-  return concat(
+  return join([
     MAGIC,
     writeMap([pair(0, serializeTx(psbt.tx, 'stripped')), ...psbt.globals]),
     ...psbt.inputs.map((input) => writeMap(fromInput(input))),
     ...psbt.outputs.map(writeMap),
-  );
+  ]);
 }
 
 export const psbtBase64 = (psbt: Psbt): string => toBase64(serializePsbt(psbt));

@@ -37,6 +37,9 @@ export function fromSequence(sequence: number): RelativeTimelock | undefined {
   return sequence & TYPE_FLAG ? { type: 'seconds', value: value * SECONDS_PER_UNIT } : { type: 'blocks', value };
 }
 
+/** BIP68: sequences lock from transaction version 2 on; the version counts as unsigned. */
+export const hasRelativeLocks = (tx: { readonly version: number }): boolean => tx.version >>> 0 >= 2;
+
 /** True once an absolute locktime lets a transaction into the block after `tip` (BIP113 for times). */
 export const isMature = (locktime: number, tip: { readonly height: number; readonly medianTime: number }): boolean =>
-  locktime < LOCKTIME_THRESHOLD ? locktime <= tip.height : locktime <= tip.medianTime;
+  locktime < LOCKTIME_THRESHOLD ? locktime <= tip.height : locktime < tip.medianTime;

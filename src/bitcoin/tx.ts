@@ -1,5 +1,5 @@
 /** Transactions as plain data, their serialization (BIP144), ids and sizes. */
-import { type Bytes, concat, fromHex, isTxid, type Outpoint, reversed, type Txid, toHex } from '../base/bytes.ts';
+import { type Bytes, concat, fromHex, isTxid, join, type Outpoint, reversed, type Txid, toHex } from '../base/bytes.ts';
 import { sha256d } from '../crypto/hash.ts';
 import { blob, compactSize, DecodeError, i32le, Reader, u32le, u64le } from './reader.ts';
 
@@ -53,27 +53,33 @@ export const hasWitness = (tx: Tx): boolean => tx.inputs.some((input) => input.w
 
 export const serializeOutput = (output: TxOut): Bytes => concat(u64le(output.value), blob(output.script));
 
+export const serializeWitness = (items: readonly Bytes[]): Bytes =>
+  join([compactSize(items.length), ...items.map(blob)]);
+
+/** BIP144: a zero where the input count stands, then flag 1. */
+const SEGWIT_MARK = Uint8Array.of(0, 1);
+
 /** BIP144. Without witness (`'stripped'`) it is what the txid commits to. */
 export function serializeTx(tx: Tx, form: 'full' | 'stripped' = 'full'): Bytes {
   const segwit = form === 'full' && hasWitness(tx);
-  const parts: Bytes[] = [i32le(tx.version)];
-  if (segwit) parts.push(Uint8Array.of(0, 1));
-  parts.push(compactSize(tx.inputs.length));
-  for (const input of tx.inputs) {
-    parts.push(outpointBytes(input.prevout), blob(input.scriptSig), u32le(input.sequence));
-  }
-  parts.push(compactSize(tx.outputs.length), ...tx.outputs.map(serializeOutput));
-  if (segwit) {
-    for (const input of tx.inputs) parts.push(compactSize(input.witness.length), ...input.witness.map(blob));
-  }
-  parts.push(u32le(tx.locktime));
-  return concat(...parts);
+  return join([
+    i32le(tx.version),
+    segwit ? SEGWIT_MARK : NO_BYTES,
+    compactSize(tx.inputs.length),
+    ...tx.inputs.flatMap((input) => [outpointBytes(input.prevout), blob(input.scriptSig), u32le(input.sequence)]),
+    compactSize(tx.outputs.length),
+    ...tx.outputs.map(serializeOutput),
+    ...(segwit ? tx.inputs.map((input) => serializeWitness(input.witness)) : []),
+    u32le(tx.locktime),
+  ]);
 }
+
+/** Reads what {@link serializeOutput} wrote. Throws {@link DecodeError}. */
+export const readOutput = (reader: Reader): TxOut => ({ value: reader.i64(), script: reader.blob() });
 
 /** Reads one transaction from `reader`. Throws {@link DecodeError}. */
 export function readTx(reader: Reader): Tx {
   const version = reader.i32();
-  // BIP144: a zero input count followed by flag 1 marks the witness form.
   const segwit = reader.peek() === 0 && reader.peek(1) === 1;
   if (segwit) reader.bytes(2);
   const inputCount = reader.compactSize();
@@ -84,7 +90,7 @@ export function readTx(reader: Reader): Tx {
   }
   const outputCount = reader.compactSize();
   const outputs: TxOut[] = [];
-  for (let i = 0; i < outputCount; i++) outputs.push({ value: reader.i64(), script: reader.blob() });
+  for (let i = 0; i < outputCount; i++) outputs.push(readOutput(reader));
   const inputs = bare.map((input): TxIn => {
     const witness: Bytes[] = [];
     if (segwit) for (let count = reader.compactSize(); count > 0; count--) witness.push(reader.blob());

@@ -70,11 +70,13 @@ export class Stack {
 
   /** Takes the element at `depth` out. */
   remove(depth: number): Bytes {
-    return this.#items.splice(this.#items.length - depth, 1)[0] ?? fail(this.#underflow);
+    this.need(depth);
+    return this.#items.splice(this.#items.length - depth, 1)[0]!;
   }
 
   /** Puts `item` below the `depth` topmost elements. */
   insert(depth: number, item: Bytes): void {
+    this.need(depth);
     this.#items.splice(this.#items.length - depth, 0, item);
   }
 

@@ -1,9 +1,9 @@
 /** Segwit programs: version 0 (BIP141) and taproot (BIP341, BIP342). */
 import { type Bytes, equal } from '../../base/bytes.ts';
 import { sha256 } from '../../crypto/hash.ts';
-import { serializeWitness } from '../psbt.ts';
 import { instructionAt, isP2A, OP, push, script } from '../script.ts';
 import { isCommitted, isControlSize, LEAF_VERSION, leafHash } from '../taproot.ts';
+import { serializeWitness } from '../tx.ts';
 import { check, fail } from './failure.ts';
 import { runScript } from './run.ts';
 import { checkSchnorr } from './schnorr-check.ts';
