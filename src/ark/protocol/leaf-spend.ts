@@ -1,0 +1,188 @@
+/** One input that spends one leaf: which leaf a PSBT reveals, who has signed it, and its final witness. */
+import { type Bytes, concat, equal } from '../../base/bytes.ts';
+import { type Closure, closureWitness, parseClosure } from '../../bitcoin/closure.ts';
+import { type Psbt, type PsbtInput, prevoutsOf, type TapScriptSig, withTapScriptSig } from '../../bitcoin/psbt.ts';
+import { isP2TR } from '../../bitcoin/script.ts';
+import { SIGHASH, taprootSighash } from '../../bitcoin/sighash.ts';
+import { isCommitted, LEAF_VERSION, leafHash, NUMS_KEY } from '../../bitcoin/taproot.ts';
+import { type Tx, type TxOut, weightOf } from '../../bitcoin/tx.ts';
+import type { Secp } from '../../crypto/secp.ts';
+import { conditionHolds } from './condition.ts';
+import { demand } from './errors.ts';
+import { noteHash } from './note.ts';
+import { conditionOf } from './psbt-fields.ts';
+import { controlBlockFor, type VtxoScript } from './vtxo.ts';
+
+export interface Leaf {
+  readonly script: Bytes;
+  readonly controlBlock: Bytes;
+  /** TapLeaf hash. */
+  readonly hash: Bytes;
+}
+
+export interface ClosureLeaf extends Leaf {
+  readonly closure: Closure;
+}
+
+/** The one leaf that the input reveals; `undefined` when there is none, or several, or another leaf version. */
+export function revealedLeaf(input: PsbtInput): Leaf | undefined {
+  const [leaf, ...others] = input.tapLeafScripts;
+  if (!leaf || others.length > 0 || leaf.version !== LEAF_VERSION) return undefined;
+  return { script: leaf.script, controlBlock: leaf.controlBlock, hash: leafHash(leaf.script) };
+}
+
+/** True when the leaf belongs to the P2TR `output`, whose key path nobody can spend. */
+export const isLeafOf = (secp: Secp, leaf: Leaf, output: Bytes): boolean =>
+  isP2TR(output) &&
+  leaf.controlBlock[0] === (LEAF_VERSION | (leaf.controlBlock[0]! & 1)) &&
+  equal(leaf.controlBlock.subarray(1, 33), NUMS_KEY) &&
+  isCommitted(secp, leaf.controlBlock, leaf.script, output.subarray(2));
+
+/** {@link isLeafOf} where the whole tree is known. */
+export function isLeafOfVtxo(leaf: Leaf, vtxo: VtxoScript): boolean {
+  const expected = controlBlockFor(vtxo, leaf.script);
+  return expected !== undefined && equal(expected, leaf.controlBlock);
+}
+
+export function withClosure(leaf: Leaf): ClosureLeaf | undefined {
+  const closure = parseClosure(leaf.script);
+  return closure && { ...leaf, closure };
+}
+
+/** The form in which a PSBT input reveals its leaf. */
+export const leafFields = ({ script, controlBlock }: Omit<Leaf, 'hash'>): Pick<PsbtInput, 'tapLeafScripts'> => ({
+  tapLeafScripts: [{ script, controlBlock, version: LEAF_VERSION }],
+});
+
+/** A closure's keys without those among `others`. */
+export const keysBesides = (closure: Closure, others: readonly Bytes[]): readonly Bytes[] =>
+  closure.keys.filter((key) => !others.some((other) => equal(other, key)));
+
+/** A closure's keys that are among `others`, each once. */
+export const keysAmong = (closure: Closure, others: readonly Bytes[]): readonly Bytes[] =>
+  others.filter(
+    (other, i) => closure.keys.some((key) => equal(key, other)) && others.findIndex((key) => equal(key, other)) === i,
+  );
+
+/** True when the closure asks for no condition, or for one that `items` meet. */
+export const isConditionMet = (secp: Secp, closure: Closure, items: readonly Bytes[] = []): boolean =>
+  !('condition' in closure) || conditionHolds(secp, closure.condition, items);
+
+export interface SignatureRules {
+  /** x-only keys that must have signed. */
+  readonly required: readonly Bytes[];
+  readonly sighashes: readonly number[];
+}
+
+/** `foreign` is a signature by a key that the leaf does not ask, or over another leaf. */
+export type SignatureFault = 'missing' | 'foreign' | 'sighash' | 'invalid';
+
+function faultOf(
+  secp: Secp,
+  sig: TapScriptSig,
+  tx: Tx,
+  index: number,
+  prevouts: readonly TxOut[],
+  leaf: ClosureLeaf,
+  sighashes: readonly number[],
+): SignatureFault | undefined {
+  if (!equal(sig.leafHash, leaf.hash) || !leaf.closure.keys.some((key) => equal(key, sig.publicKey))) return 'foreign';
+  const type = sig.signature.length === 64 ? SIGHASH.DEFAULT : sig.signature[64]!;
+  // BIP341: the default type is written by leaving it out.
+  if ((type === SIGHASH.DEFAULT) !== (sig.signature.length === 64) || !sighashes.includes(type)) return 'sighash';
+  const message = taprootSighash(tx, index, prevouts, { type, leafHash: leaf.hash });
+  const signature = sig.signature.subarray(0, 64);
+  return message && secp.schnorrVerify(signature, message, sig.publicKey) ? undefined : 'invalid';
+}
+
+/**
+ * What is wrong with the signatures of input `index`; `undefined` when every required key has signed and every
+ * signature there is, required or not, is sound. Hand in the same `prevouts` for all inputs.
+ */
+export function signatureFault(
+  secp: Secp,
+  psbt: Psbt,
+  index: number,
+  prevouts: readonly TxOut[],
+  leaf: ClosureLeaf,
+  { required, sighashes }: SignatureRules,
+): SignatureFault | undefined {
+  const sigs = psbt.inputs[index]!.tapScriptSigs;
+  if (!required.every((key) => sigs.some((sig) => equal(sig.publicKey, key)))) return 'missing';
+  for (const sig of sigs) {
+    const fault = faultOf(secp, sig, psbt.tx, index, prevouts, leaf, sighashes);
+    if (fault) return fault;
+  }
+  return undefined;
+}
+
+/** Adds the signature of `secret` over the leaf that input `index` spends (64 bytes, SIGHASH_DEFAULT, or with `type`). */
+export function signLeaf(
+  secp: Secp,
+  psbt: Psbt,
+  index: number,
+  prevouts: readonly TxOut[],
+  leaf: Leaf,
+  secret: Bytes,
+  aux: Bytes,
+  type: number = SIGHASH.DEFAULT,
+): Psbt {
+  const message = taprootSighash(psbt.tx, index, prevouts, { type, leafHash: leaf.hash });
+  if (!message) throw new RangeError(`no sighash of type ${type} for input ${index}`);
+  const bare = secp.schnorrSign(message, secret, aux);
+  return withTapScriptSig(psbt, index, {
+    publicKey: secp.publicKey(secret).slice(1),
+    leafHash: leaf.hash,
+    signature: type === SIGHASH.DEFAULT ? bare : concat(bare, Uint8Array.of(type)),
+  });
+}
+
+/** Signs every input whose leaf asks for the key of `secret`; every input must name the output it spends. */
+export function signLeaves(secp: Secp, psbt: Psbt, secret: Bytes, aux: Bytes, type: number = SIGHASH.DEFAULT): Psbt {
+  const prevouts = prevoutsOf(psbt);
+  if (!prevouts) throw new RangeError('an input does not name the output it spends');
+  const own = secp.publicKey(secret).slice(1);
+  return psbt.inputs.reduce((signed, input, i) => {
+    const revealed = revealedLeaf(input);
+    const leaf = revealed && withClosure(revealed);
+    const asked = leaf?.closure.keys.some((key) => equal(key, own));
+    return leaf && asked ? signLeaf(secp, signed, i, prevouts, leaf, secret, aux, type) : signed;
+  }, psbt);
+}
+
+/** `placeholder` stands in for signatures that are not there. */
+function witnessOf(input: PsbtInput, placeholder?: Bytes): readonly Bytes[] | undefined {
+  if (input.finalWitness) return input.finalWitness;
+  if (input.tapKeySig) return [input.tapKeySig];
+  const leaf = revealedLeaf(input);
+  if (!leaf) return undefined;
+  const { controlBlock } = leaf;
+  const condition = conditionOf(input) ?? [];
+  if (noteHash(leaf.script)) return [...condition, leaf.script, controlBlock];
+  const signatureOf = (key: Bytes): Bytes | undefined =>
+    input.tapScriptSigs.find((sig) => equal(sig.publicKey, key) && equal(sig.leafHash, leaf.hash))?.signature ??
+    placeholder;
+  const closure = parseClosure(leaf.script);
+  return closure && closureWitness(closure, { signatureOf, condition, controlBlock });
+}
+
+const withWitnesses = (psbt: Psbt, witnessFor: (input: PsbtInput, index: number) => readonly Bytes[]): Tx => ({
+  ...psbt.tx,
+  inputs: psbt.tx.inputs.map((input, i) => ({ ...input, witness: witnessFor(psbt.inputs[i]!, i) })),
+});
+
+/**
+ * The transaction with every input's witness, ready to broadcast. Inputs are finalized as they say: by their final
+ * witness, their key path signature, or the leaf they reveal with its signatures and condition. Nothing is verified.
+ * Throws `INVALID_SIGNATURE` when an input lacks something.
+ */
+export const finalize = (psbt: Psbt): Tx =>
+  withWitnesses(psbt, (input, i) => {
+    const witness = witnessOf(input);
+    demand(witness, 'INVALID_SIGNATURE', `input ${i} is not fully signed`);
+    return witness;
+  });
+
+/** What the transaction weighs once every leaf revealed is fully signed, in weight units. */
+export const signedWeight = (psbt: Psbt): number =>
+  weightOf(withWitnesses(psbt, (input) => witnessOf(input, new Uint8Array(64)) ?? []));
