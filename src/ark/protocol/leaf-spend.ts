@@ -38,15 +38,15 @@ export const isLeafOf = (secp: Secp, leaf: Leaf, output: Bytes): boolean =>
   equal(leaf.controlBlock.subarray(1, 33), NUMS_KEY) &&
   isCommitted(secp, leaf.controlBlock, leaf.script, output.subarray(2));
 
-/** {@link isLeafOf} where the whole tree is known. */
-export function isLeafOfVtxo(leaf: Leaf, vtxo: VtxoScript): boolean {
-  const expected = controlBlockFor(vtxo, leaf.script);
-  return expected !== undefined && equal(expected, leaf.controlBlock);
-}
-
 export function withClosure(leaf: Leaf): ClosureLeaf | undefined {
   const closure = parseClosure(leaf.script);
   return closure && { ...leaf, closure };
+}
+
+/** The leaf of `vtxo` with this script; `undefined` when it has none. */
+export function leafOfVtxo(vtxo: VtxoScript, script: Bytes): ClosureLeaf | undefined {
+  const control = controlBlockFor(vtxo, script);
+  return control && withClosure({ script, controlBlock: control, hash: leafHash(script) });
 }
 
 /** The form in which a PSBT input reveals its leaf. */
