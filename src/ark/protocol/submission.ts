@@ -3,10 +3,9 @@ import { type Bytes, equal, type Outpoint, outpointKey, type Txid } from '../../
 import { MAX_MONEY, sumSats } from '../../base/units.ts';
 import { type Psbt, type PsbtInput, parsePsbt, prevoutsOf, withInput } from '../../bitcoin/psbt.ts';
 import { SIGHASH } from '../../bitcoin/sighash.ts';
-import { isMature, LOCKTIME_THRESHOLD } from '../../bitcoin/timelock.ts';
 import { SEQUENCE_LOCKTIME, type Tx, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
-import { arkError, demand, reading } from './errors.ts';
+import { demand, reading } from './errors.ts';
 import type { Extension } from './extension.ts';
 import {
   type ClosureLeaf,
@@ -20,6 +19,7 @@ import {
   signLeaf,
   withClosure,
 } from './leaf-spend.ts';
+import { type ChainTip, checkMaturity } from './maturity.ts';
 import { buildArkTx, buildCheckpoint, type Checkpoint, type OffchainInput } from './offchain.ts';
 import { type OffchainOutput, type OutputRules, readOffchainOutputs } from './offchain-outputs.ts';
 import { conditionOf, tapTreeOf } from './psbt-fields.ts';
@@ -27,12 +27,6 @@ import { checkVtxoScript, isForfeitClosure, type VtxoRules, type VtxoScript, vtx
 
 /** What a client may sign with: either commits to everything. */
 const OWNER_SIGHASHES = [SIGHASH.DEFAULT, SIGHASH.ALL];
-
-export interface ChainTip {
-  readonly height: number;
-  /** Unix seconds, BIP113. */
-  readonly medianTime: number;
-}
 
 export interface SubmissionRules extends VtxoRules, OutputRules {
   /** The server's exit leaf in every checkpoint. */
@@ -87,15 +81,6 @@ function readCheckpoint(tx: string): SubmittedCheckpoint {
   return { txid, outpoint: input.prevout, map: psbt.inputs[0]! };
 }
 
-/** Throws `FORFEIT_CLOSURE_LOCKED` while the leaf's absolute locktime lies ahead. */
-export function checkMaturity({ closure }: Pick<ClosureLeaf, 'closure'>, tip: ChainTip): void {
-  if (closure.kind !== 'cltv' || isMature(closure.locktime, tip)) return;
-  const type = closure.locktime < LOCKTIME_THRESHOLD ? 'height' : 'time';
-  const current = type === 'height' ? tip.height : tip.medianTime;
-  const data = { locktime: `${closure.locktime}`, current_locktime: `${current}`, type };
-  throw arkError('FORFEIT_CLOSURE_LOCKED', `locked until ${closure.locktime}, now ${current}`, data);
-}
-
 /** The VTXO behind a checkpoint's input, and the leaf that spends it. */
 function readInput(
   secp: Secp,
@@ -121,7 +106,7 @@ function readInput(
   const leaf = leafOfVtxo(vtxo, revealed.script);
   insist(leaf && equal(leaf.controlBlock, revealed.controlBlock), 'the leaf is none of the VTXO');
   insist(isForfeitClosure(leaf.closure), 'an exit leaf spends nothing off-chain');
-  checkMaturity(leaf, rules.tip);
+  checkMaturity(leaf.closure, rules.tip);
   const [signerKey, ...others] = keysAmong(leaf.closure, rules.signers);
   insist(signerKey && others.length === 0, 'the leaf asks for one key of the server');
 
