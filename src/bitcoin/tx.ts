@@ -49,6 +49,12 @@ export function txidFromBytes(bytes: Bytes): Txid {
 
 export const outpointBytes = (outpoint: Outpoint): Bytes => concat(txidBytes(outpoint.txid), u32le(outpoint.vout));
 
+export const isNullOutpoint = (outpoint: Outpoint): boolean =>
+  outpoint.txid === NULL_TXID && outpoint.vout === 0xffffffff;
+
+/** True of the transaction that creates coins: one input, spending nothing. */
+export const isCoinbase = (tx: Tx): boolean => tx.inputs.length === 1 && isNullOutpoint(tx.inputs[0]!.prevout);
+
 export const hasWitness = (tx: Tx): boolean => tx.inputs.some((input) => input.witness.length > 0);
 
 export const serializeOutput = (output: TxOut): Bytes => concat(u64le(output.value), blob(output.script));

@@ -8,7 +8,6 @@ import { castToBool } from './stack.ts';
 const isMinimalBool = (bytes: Bytes): boolean => bytes.length === 0 || (bytes.length === 1 && bytes[0] === 1);
 
 function takeCondition({ stack, spend, version }: Machine): boolean {
-  check(stack.size > 0, 'UNBALANCED_CONDITIONAL');
   const condition = stack.pop();
   // BIP342 makes a rule of what is policy in BIP141 programs.
   if (version === 'tapscript') check(isMinimalBool(condition), 'TAPSCRIPT_MINIMALIF');
