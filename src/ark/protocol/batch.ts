@@ -1,0 +1,297 @@
+/**
+ * One batch from the first queued intent to its commitment transaction:
+ *
+ *   idle → gathering → confirming → building → noncing → signing → forfeiting → finalizing → idle
+ *
+ * The machine knows who owes what by when, and whom to blame; it never sees a key, a nonce or a signature. Batches
+ * without a VTXO tree skip noncing and signing. A batch that fails names its offenders, whose inputs are convicted;
+ * everybody else's intent is queued again, a bounded number of times. Nothing here survives a restart: a batch that was
+ * running then has failed, and its inputs are free.
+ */
+import type { OutpointKey } from '../../base/bytes.ts';
+import { go, type Step, stay } from '../../base/step.ts';
+
+/** An intent selected for a batch, as far as the machine cares. */
+export interface BatchMember {
+  readonly intentId: string;
+  /** What its owner's event stream listens to: input outpoints and cosigner keys. */
+  readonly topics: readonly string[];
+  /** Tree cosigner keys of its owner (compressed hex); empty when it asks for no VTXO. */
+  readonly cosigners: readonly string[];
+  /** Inputs owing a forfeit, and on-chain inputs owing a signature on the commitment transaction. */
+  readonly owes: readonly OutpointKey[];
+}
+
+/**
+ * An intent that did not deliver in a phase. Anybody may post under anybody's key, so an invalid delivery is refused
+ * and blamed on nobody; what counts is that no valid one came in time.
+ */
+export interface Offence {
+  readonly intentId: string;
+  readonly phase: 'noncing' | 'signing' | 'forfeiting';
+}
+
+interface Running {
+  readonly id: string;
+  /** Unix milliseconds by which the whole batch must be done. */
+  readonly end: number;
+  readonly members: readonly BatchMember[];
+}
+
+export type BatchState =
+  | { readonly at: 'idle' }
+  | { readonly at: 'gathering' }
+  | (Running & { readonly at: 'confirming'; readonly acked: readonly string[] })
+  | (Running & { readonly at: 'building' })
+  | (Running & { readonly at: 'noncing' | 'signing'; readonly awaiting: readonly string[] })
+  | (Running & { readonly at: 'forfeiting'; readonly awaiting: readonly OutpointKey[] })
+  | (Running & { readonly at: 'finalizing' });
+
+/** Every event carries `now` in unix milliseconds. */
+export type BatchEvent = { readonly now: number } & (
+  | { readonly type: 'intentQueued' }
+  | { readonly type: 'timedOut'; readonly phase: BatchState['at']; readonly id?: string }
+  | { readonly type: 'intentsSelected'; readonly id: string; readonly members: readonly BatchMember[] }
+  | { readonly type: 'intentAcked'; readonly intentId: string }
+  | { readonly type: 'batchBuilt'; readonly hasTree: boolean }
+  | { readonly type: 'buildFailed'; readonly reason: string; readonly unfit: readonly string[] }
+  | { readonly type: 'noncesReceived' | 'signaturesReceived'; readonly cosigner: string }
+  | { readonly type: 'debtSettled'; readonly outpoint: OutpointKey }
+  | { readonly type: 'batchSettled'; readonly commitmentTxid: string; readonly more: boolean }
+  | { readonly type: 'settlementFailed'; readonly reason: string }
+);
+
+export type BatchEffect =
+  | { readonly type: 'schedule'; readonly phase: BatchState['at']; readonly id?: string; readonly until: number }
+  | { readonly type: 'selectIntents' }
+  | { readonly type: 'announceStart'; readonly id: string; readonly members: readonly BatchMember[] }
+  | { readonly type: 'build'; readonly id: string; readonly members: readonly BatchMember[] }
+  | { readonly type: 'openSigning'; readonly id: string }
+  | { readonly type: 'shareNonces'; readonly id: string }
+  | { readonly type: 'shareSignatures'; readonly id: string }
+  | { readonly type: 'askForDebts'; readonly id: string }
+  | { readonly type: 'settle'; readonly id: string }
+  | { readonly type: 'announceEnd'; readonly id: string; readonly commitmentTxid: string }
+  | {
+      readonly type: 'announceFailure';
+      readonly id: string;
+      readonly reason: string;
+      readonly topics: readonly string[];
+    }
+  /** Back to the queue, having used up one attempt. */
+  | { readonly type: 'requeue'; readonly intentIds: readonly string[] }
+  | { readonly type: 'drop'; readonly intentIds: readonly string[] }
+  | { readonly type: 'convict'; readonly id: string; readonly offences: readonly Offence[] }
+  /** Forget nonces, reservations and everything else of this batch. */
+  | { readonly type: 'release'; readonly id: string };
+
+export interface BatchTerms {
+  /** Milliseconds from the first intent to the end. */
+  readonly sessionMs: number;
+  readonly minParticipants: number;
+}
+
+type BatchStep = Step<BatchState, BatchEffect>;
+
+export const IDLE: BatchState = { at: 'idle' };
+
+/** Clients open their event stream about when they register: a batch never starts sooner than this after an intent. */
+export const MIN_GATHERING_MS = 1_000;
+
+const gatheringMs = (terms: BatchTerms): number => Math.max(MIN_GATHERING_MS, Math.floor(terms.sessionMs / 6));
+
+const gather = (now: number, terms: BatchTerms, ...before: BatchEffect[]): BatchStep =>
+  go<BatchState, BatchEffect>({ at: 'gathering' }, ...before, {
+    type: 'schedule',
+    phase: 'gathering',
+    until: now + gatheringMs(terms),
+  });
+
+/** A phase may use up to `share` of the time that is left. */
+const schedule = (phase: BatchState['at'], { id, end }: Running, now: number, share: number): BatchEffect => ({
+  type: 'schedule',
+  phase,
+  id,
+  until: now + Math.max(0, end - now) * share,
+});
+
+const idsOf = (members: readonly BatchMember[]): string[] => members.map((member) => member.intentId);
+const topicsOf = (members: readonly BatchMember[]): string[] => members.flatMap((member) => member.topics);
+const running = ({ id, end, members }: Running): Running => ({ id, end, members });
+const without = <T>(list: readonly T[], item: T): T[] => list.filter((other) => other !== item);
+
+export function step(state: BatchState, event: BatchEvent, terms: BatchTerms): BatchStep {
+  switch (event.type) {
+    case 'intentQueued':
+      return state.at === 'idle' ? gather(event.now, terms) : stay(state);
+    case 'timedOut':
+      return isCurrent(state, event) ? timeOut(state, event.now, terms) : stay(state);
+    case 'intentsSelected':
+      return state.at === 'gathering' ? start(event, terms) : stay(state);
+    case 'intentAcked':
+      return state.at === 'confirming' ? acknowledge(state, event.intentId) : stay(state);
+    case 'batchBuilt':
+      return state.at === 'building' ? openAfterBuild(state, event) : stay(state);
+    case 'buildFailed':
+      return state.at === 'building' ? breakUp(state, event.now, terms, event.reason, [], event.unfit) : stay(state);
+    case 'noncesReceived':
+      return state.at === 'noncing' ? receiveNonces(state, event) : stay(state);
+    case 'signaturesReceived':
+      return state.at === 'signing' ? receiveSignatures(state, event) : stay(state);
+    case 'debtSettled':
+      return state.at === 'forfeiting' ? receiveDebt(state, event.outpoint) : stay(state);
+    case 'batchSettled':
+      return state.at === 'finalizing' ? finish(state, event, terms) : stay(state);
+    case 'settlementFailed':
+      return state.at === 'finalizing' ? breakUp(state, event.now, terms, event.reason, []) : stay(state);
+  }
+}
+
+const isCurrent = (state: BatchState, event: { phase: BatchState['at']; id?: string }): boolean =>
+  state.at === event.phase && ('id' in state ? state.id : undefined) === event.id;
+
+function start(
+  { now, id, members }: { now: number; id: string; members: readonly BatchMember[] },
+  terms: BatchTerms,
+): BatchStep {
+  if (members.length === 0) return go(IDLE);
+  if (members.length < terms.minParticipants) return gather(now, terms);
+  const end = now + terms.sessionMs - gatheringMs(terms);
+  const batch: Running = { id, end, members };
+  return go<BatchState, BatchEffect>(
+    { ...batch, at: 'confirming', acked: [] },
+    { type: 'announceStart', id, members },
+    schedule('confirming', batch, now, 1 / 2),
+  );
+}
+
+function acknowledge(state: BatchState & { at: 'confirming' }, intentId: string): BatchStep {
+  if (state.acked.includes(intentId) || !state.members.some((member) => member.intentId === intentId))
+    return stay(state);
+  const acked = [...state.acked, intentId];
+  if (acked.length < state.members.length) return stay({ ...state, acked });
+  return build(state, state.members);
+}
+
+const build = (state: Running, members: readonly BatchMember[], ...before: BatchEffect[]): BatchStep =>
+  go<BatchState, BatchEffect>({ ...running(state), members, at: 'building' }, ...before, {
+    type: 'build',
+    id: state.id,
+    members,
+  });
+
+function openAfterBuild(state: Running, { now, hasTree }: { now: number; hasTree: boolean }): BatchStep {
+  if (!hasTree) return askForDebts(state);
+  const awaiting = [...new Set(state.members.flatMap((member) => member.cosigners))];
+  return go<BatchState, BatchEffect>(
+    { ...running(state), at: 'noncing', awaiting },
+    { type: 'openSigning', id: state.id },
+    schedule('noncing', state, now, 1 / 3),
+  );
+}
+
+type Awaiting = BatchState & { at: 'noncing' | 'signing' };
+
+function receiveNonces(state: Awaiting, { cosigner, now }: { cosigner: string; now: number }): BatchStep {
+  const awaiting = without(state.awaiting, cosigner);
+  if (awaiting.length > 0) return stay({ ...state, awaiting });
+  const everybody = [...new Set(state.members.flatMap((member) => member.cosigners))];
+  return go<BatchState, BatchEffect>(
+    { ...running(state), at: 'signing', awaiting: everybody },
+    { type: 'shareNonces', id: state.id },
+    schedule('signing', state, now, 1 / 2),
+  );
+}
+
+function receiveSignatures(state: Awaiting, { cosigner }: { cosigner: string }): BatchStep {
+  const awaiting = without(state.awaiting, cosigner);
+  if (awaiting.length > 0) return stay({ ...state, awaiting });
+  return askForDebts(state, { type: 'shareSignatures', id: state.id });
+}
+
+function askForDebts(state: Running, ...before: BatchEffect[]): BatchStep {
+  const awaiting = state.members.flatMap((member) => member.owes);
+  const ask: BatchEffect = { type: 'askForDebts', id: state.id };
+  if (awaiting.length === 0) {
+    const settle: BatchEffect = { type: 'settle', id: state.id };
+    return go<BatchState, BatchEffect>({ ...running(state), at: 'finalizing' }, ...before, ask, settle);
+  }
+  const timer: BatchEffect = { type: 'schedule', phase: 'forfeiting', id: state.id, until: state.end };
+  return go<BatchState, BatchEffect>({ ...running(state), at: 'forfeiting', awaiting }, ...before, ask, timer);
+}
+
+function receiveDebt(state: BatchState & { at: 'forfeiting' }, outpoint: OutpointKey): BatchStep {
+  const awaiting = without(state.awaiting, outpoint);
+  if (awaiting.length > 0) return stay({ ...state, awaiting });
+  return go<BatchState, BatchEffect>({ ...running(state), at: 'finalizing' }, { type: 'settle', id: state.id });
+}
+
+function timeOut(state: BatchState, now: number, terms: BatchTerms): BatchStep {
+  switch (state.at) {
+    case 'gathering':
+      return go<BatchState, BatchEffect>(state, { type: 'selectIntents' });
+    case 'confirming':
+      return closeConfirmation(state, now, terms);
+    case 'noncing':
+      return breakUp(state, now, terms, 'tree nonces missing', absent(state));
+    case 'signing':
+      return breakUp(state, now, terms, 'tree signatures missing', absent(state));
+    case 'forfeiting':
+      return breakUp(state, now, terms, 'forfeits or boarding signatures missing', debtors(state));
+    default:
+      return stay(state);
+  }
+}
+
+/** Who did not confirm goes back to the queue without blame; the others go on, if they are enough. */
+function closeConfirmation(state: BatchState & { at: 'confirming' }, now: number, terms: BatchTerms): BatchStep {
+  const present = state.members.filter((member) => state.acked.includes(member.intentId));
+  const requeue: BatchEffect = { type: 'requeue', intentIds: idsOf(state.members.filter((m) => !present.includes(m))) };
+  if (present.length >= Math.max(1, terms.minParticipants)) return build(state, present, requeue);
+  const all: BatchEffect = { type: 'requeue', intentIds: idsOf(state.members) };
+  return gather(now, terms, all, { type: 'release', id: state.id });
+}
+
+const absent = ({ at, awaiting, members }: Awaiting): Offence[] =>
+  members
+    .filter((member) => member.cosigners.some((cosigner) => awaiting.includes(cosigner)))
+    .map((member) => ({ intentId: member.intentId, phase: at }));
+
+const debtors = ({ awaiting, members }: BatchState & { at: 'forfeiting' }): Offence[] =>
+  members
+    .filter((member) => member.owes.some((outpoint) => awaiting.includes(outpoint)))
+    .map((member) => ({ intentId: member.intentId, phase: 'forfeiting' }));
+
+/** Ends a batch without a commitment: offenders and unfit intents are dropped, the others get another try. */
+function breakUp(
+  state: Running,
+  now: number,
+  terms: BatchTerms,
+  reason: string,
+  offences: readonly Offence[],
+  unfit: readonly string[] = [],
+): BatchStep {
+  const out = [...offences.map((offence) => offence.intentId), ...unfit];
+  const rest = idsOf(state.members).filter((id) => !out.includes(id));
+  return gather(
+    now,
+    terms,
+    { type: 'convict', id: state.id, offences },
+    { type: 'drop', intentIds: out },
+    { type: 'requeue', intentIds: rest },
+    { type: 'release', id: state.id },
+    { type: 'announceFailure', id: state.id, reason, topics: topicsOf(state.members) },
+  );
+}
+
+function finish(
+  state: Running,
+  { now, commitmentTxid, more }: { now: number; commitmentTxid: string; more: boolean },
+  terms: BatchTerms,
+): BatchStep {
+  const effects: BatchEffect[] = [
+    { type: 'announceEnd', id: state.id, commitmentTxid },
+    { type: 'release', id: state.id },
+  ];
+  return more ? gather(now, terms, ...effects) : go<BatchState, BatchEffect>(IDLE, ...effects);
+}

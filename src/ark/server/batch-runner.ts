@@ -1,0 +1,307 @@
+/** Runs the batch machine: turns calls and timers into events, and effects into deeds. One batch at a time. */
+import type { OutpointKey } from '../../base/bytes.ts';
+import { invariant, messageOf } from '../../base/errors.ts';
+import type { GraphSignatures } from '../../txgraph/cosign.ts';
+import { type BatchEffect, type BatchEvent, type BatchState, IDLE, type Offence, step } from '../protocol/batch.ts';
+import { nodePsbt } from '../protocol/batch-tree.ts';
+import { demand } from '../protocol/errors.ts';
+import { wireDelay } from '../protocol/settings.ts';
+import * as wire from '../wire/batch-events.ts';
+import { type Charge, convict } from './bans.ts';
+import { type BuiltBatch, buildBatch, isBoarding, memberOf, UnfitError } from './batch-build.ts';
+import type { Settler } from './batch-settle.ts';
+import type { ArkContext } from './context.ts';
+import { createDebts, type Debts } from './debts.ts';
+import type { EventHub } from './event-hub.ts';
+import type { Registration } from './registration.ts';
+import {
+  countQueued,
+  deleteIntents,
+  queuedIntents,
+  requeueIntents,
+  type StoredIntent,
+  takeIntents,
+} from './store/intents.ts';
+import { createTreeSigning, type TreeSigning } from './tree-signing.ts';
+
+/** Batches an intent may take part in, in vain, before it is forgotten. */
+const MAX_ATTEMPTS = 3;
+
+export type HexByTxid = Readonly<Record<string, string>>;
+
+export interface BatchRunner {
+  /** Says that the queue has something in it. */
+  intentQueued(): void;
+  /** Throws `CONFIRMATION_SESSION_NOT_STARTED` or `INTENT_NOT_FOUND`. */
+  acknowledge(intentId: string): Promise<void>;
+  submitNonces(batchId: string, cosigner: string, nonces: HexByTxid): Promise<void>;
+  submitSignatures(batchId: string, cosigner: string, partials: HexByTxid): Promise<void>;
+  submitForfeits(forfeits: readonly string[], commitment: string | undefined): Promise<void>;
+  /** What a stream that opens now has missed and still needs: the start of a batch that its topics take part in. */
+  missedBy(topics: ReadonlySet<string>): unknown | undefined;
+  stop(): Promise<void>;
+}
+
+/** A batch under way: in memory only, gone with the process. */
+interface RunningBatch {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly intents: ReadonlyMap<string, StoredIntent>;
+  present: readonly StoredIntent[];
+  built?: BuiltBatch;
+  signing?: TreeSigning;
+  signatures: GraphSignatures;
+  debts?: Debts;
+}
+
+export interface BatchRunnerParts {
+  readonly ctx: ArkContext;
+  readonly hub: EventHub;
+  readonly registration: Registration;
+  readonly settler: Settler;
+}
+
+type Late = 'SIGNING_SESSION_TIMED_OUT';
+const LATE: Late = 'SIGNING_SESSION_TIMED_OUT';
+
+export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunnerParts): BatchRunner {
+  let state: BatchState = IDLE;
+  let batch: RunningBatch | undefined;
+  let tail: Promise<void> = Promise.resolve();
+  let cancelTimer = (): void => {};
+  let stopped = false;
+
+  /** Events are taken one at a time, each with its effects, in the order they came. */
+  function dispatch(event: WithoutNow<BatchEvent>): Promise<void> {
+    const turn = tail.then(async () => {
+      if (stopped) return;
+      const { sessionDuration, minParticipants } = ctx.settings();
+      const terms = { sessionMs: sessionDuration * 1000, minParticipants };
+      const next = step(state, { ...event, now: ctx.clock.now() } as BatchEvent, terms);
+      state = next.state;
+      for (const effect of next.effects) await perform(effect);
+    });
+    tail = turn.catch((error) => ctx.log.error({ err: error, event: event.type }, 'a batch effect failed'));
+    return tail;
+  }
+
+  function perform(effect: BatchEffect): Promise<void> | void {
+    switch (effect.type) {
+      case 'schedule':
+        return schedule(effect);
+      case 'selectIntents':
+        return selectIntents();
+      case 'announceStart':
+        return hub.publish(startMessage(running(effect.id)));
+      case 'build':
+        return build(running(effect.id), effect.members.map((member) => member.intentId));
+      case 'openSigning':
+        return openSigning(running(effect.id));
+      case 'shareNonces':
+        return shareNonces(running(effect.id));
+      case 'shareSignatures':
+        return shareSignatures(running(effect.id));
+      case 'askForDebts':
+        return askForDebts(running(effect.id));
+      case 'settle':
+        return settle(running(effect.id));
+      case 'announceEnd':
+        return hub.publish(wire.batchFinalized(effect.id, effect.commitmentTxid));
+      case 'announceFailure':
+        ctx.log.warn({ batch: effect.id, reason: effect.reason }, 'batch failed');
+        return hub.publish(wire.batchFailed(effect.id, effect.reason), effect.topics);
+      case 'requeue':
+        return ctx.db.write((tx) => requeueIntents(tx, effect.intentIds, MAX_ATTEMPTS));
+      case 'drop':
+        return ctx.db.write((tx) => deleteIntents(tx, effect.intentIds));
+      case 'convict':
+        return convict(ctx, effect.id, chargesFor(running(effect.id), effect.offences));
+      case 'release':
+        ctx.wallet.release(effect.id);
+        ctx.signer.forgetNonces(`${effect.id}:`);
+        batch = undefined;
+    }
+  }
+
+  function running(id: string): RunningBatch {
+    invariant(batch?.id === id, `batch ${id} is not the one running`);
+    return batch;
+  }
+
+  function schedule({ phase, id, until }: BatchEffect & { type: 'schedule' }): void {
+    cancelTimer();
+    cancelTimer = ctx.clock.setTimer(Math.max(0, until - ctx.clock.now()), () => {
+      void dispatch({ type: 'timedOut', phase, ...(id === undefined ? {} : { id }) });
+    });
+  }
+
+  async function selectIntents(): Promise<void> {
+    const id = ctx.newId();
+    const candidates = await queuedIntents(ctx.db, ctx.settings().maxParticipants);
+    const taken = await ctx.db.write((tx) => takeIntents(tx, candidates.map((intent) => intent.id), id));
+    const intents = candidates.filter((intent) => taken.includes(intent.id));
+    const { minParticipants } = ctx.settings();
+    if (intents.length > 0 && intents.length < minParticipants) {
+      // Waiting for company costs nobody an attempt.
+      await ctx.db.write((tx) => requeueIntents(tx, taken, Number.MAX_SAFE_INTEGER));
+    } else {
+      const byId = new Map(intents.map((intent) => [intent.id, intent]));
+      batch = { id, startedAt: ctx.nowSeconds(), intents: byId, present: intents, signatures: {} };
+    }
+    void dispatch({ type: 'intentsSelected', id, members: intents.map(memberOf) });
+  }
+
+  const startMessage = ({ id, intents }: RunningBatch) =>
+    wire.batchStarted(id, [...intents.keys()], wireDelay(ctx.settings().batchExpiry));
+
+  async function build(current: RunningBatch, intentIds: readonly string[]): Promise<void> {
+    current.present = intentIds.map((intentId) => current.intents.get(intentId)!);
+    try {
+      current.built = await buildBatch(ctx, registration, current.id, current.present);
+      current.debts = createDebts(ctx, current.present, current.built);
+      void dispatch({ type: 'batchBuilt', hasTree: current.built.vtxoGraph !== undefined });
+    } catch (error) {
+      if (!(error instanceof UnfitError)) ctx.log.error({ err: error }, 'building a batch failed');
+      const unfit = error instanceof UnfitError ? error.intentIds : [];
+      void dispatch({ type: 'buildFailed', reason: reasonOf(error), unfit });
+    }
+  }
+
+  function openSigning(current: RunningBatch): void {
+    const { built, id } = current;
+    const graph = built?.vtxoGraph;
+    invariant(built && graph, 'only a batch with a tree signs one');
+    const { operator } = ctx.publicKeys;
+    const { secp, signer } = ctx;
+    current.signing = createTreeSigning({ secp, signer, aggregator: built.aggregator, batchId: id, graph, operator });
+    for (const node of graph.nodes) {
+      const psbt = nodePsbt(node, ctx.settings().batchExpiry);
+      hub.publish(wire.treeTx(id, node.cosigners, 0, node, psbt), node.cosigners);
+    }
+    const clients = [...new Set(current.present.flatMap(({ intent }) => intent.cosigners))];
+    hub.publish(wire.treeSigningStarted(id, clients, built.commitment.psbt));
+  }
+
+  function shareNonces({ id, signing }: RunningBatch): void {
+    for (const { node, nonces } of signing!.sharedNonces()) {
+      hub.publish(wire.treeNonces(id, node.cosigners, node.txid, nonces), node.cosigners);
+    }
+  }
+
+  function shareSignatures(current: RunningBatch): void {
+    current.signatures = current.signing!.signatures();
+    for (const node of current.built!.vtxoGraph!.nodes) {
+      const signature = current.signatures[node.txid]!;
+      hub.publish(wire.treeSignature(current.id, node.cosigners, node.txid, signature), node.cosigners);
+    }
+  }
+
+  function askForDebts({ id, built }: RunningBatch): void {
+    for (const node of built!.connectorGraph?.nodes ?? []) {
+      const topics = built!.connectorTopics.get(node.txid) ?? [];
+      hub.publish(wire.treeTx(id, topics, 1, node, nodePsbt(node)), topics);
+    }
+    hub.publish(wire.batchFinalization(id, built!.commitment.psbt));
+  }
+
+  async function settle(current: RunningBatch): Promise<void> {
+    const { id, startedAt, present: intents, signatures } = current;
+    const { built, debts } = current;
+    invariant(built && debts, 'a batch settles after it was built');
+    try {
+      const [forfeits, boardingSigs] = [debts.forfeits(), debts.boardingSigs()];
+      const txid = await settler.settle({ id, startedAt, intents, built, signatures, forfeits, boardingSigs });
+      ctx.log.info({ batch: id, commitmentTxid: txid, intents: intents.length }, 'batch settled');
+      void dispatch({ type: 'batchSettled', commitmentTxid: txid, more: (await countQueued(ctx.db)) > 0 });
+    } catch (error) {
+      ctx.log.error({ err: error, batch: id }, 'settling a batch failed');
+      void dispatch({ type: 'settlementFailed', reason: reasonOf(error) });
+    }
+  }
+
+  function chargesFor(current: RunningBatch, offences: readonly Offence[]): Charge[] {
+    return offences.flatMap(({ intentId, phase }) => {
+      const { intent } = current.intents.get(intentId)!;
+      // Where somebody posed as this cosigner, silence proves nothing.
+      if (intent.cosigners.some((cosigner) => current.signing?.isContested(cosigner))) return [];
+      const invalid = intent.cosigners.some((cosigner) => current.signing?.sentInvalidSignature(cosigner));
+      const reason = phase === 'signing' && invalid ? 'invalid tree signatures' : REASONS[phase];
+      const paid = new Set<string>([
+        ...(current.debts?.forfeits().map((forfeit) => forfeit.outpoint) ?? []),
+        ...(current.debts?.boardingSigs().keys() ?? []),
+      ]);
+      return intent.inputs
+        .filter((input) => phase !== 'forfeiting' || !paid.has(input.outpoint))
+        .map((input) => ({ script: input.script, crime: crimeOf(phase, isBoarding(input)), reason }));
+    });
+  }
+
+  /** The running batch, if it is the one meant and in the phase meant. */
+  function phase(at: BatchState['at'], batchId?: string): RunningBatch {
+    const current = batch && state.at === at && (batchId === undefined || batch.id === batchId) ? batch : undefined;
+    demand(current, LATE, `no batch${batchId === undefined ? '' : ` ${batchId}`} waits for this now`);
+    return current;
+  }
+
+  return {
+    intentQueued: () => void dispatch({ type: 'intentQueued' }),
+
+    async acknowledge(intentId) {
+      demand(state.at === 'confirming', 'CONFIRMATION_SESSION_NOT_STARTED', 'no batch waits for confirmations now');
+      demand(batch?.intents.has(intentId), 'INTENT_NOT_FOUND', `intent ${intentId} is not part of the batch`);
+      await dispatch({ type: 'intentAcked', intentId });
+    },
+
+    async submitNonces(batchId, cosigner, nonces) {
+      if (phase('noncing', batchId).signing!.receiveNonces(cosigner, nonces)) {
+        await dispatch({ type: 'noncesReceived', cosigner });
+      }
+    },
+
+    async submitSignatures(batchId, cosigner, partials) {
+      if (phase('signing', batchId).signing!.receiveSignatures(cosigner, partials)) {
+        await dispatch({ type: 'signaturesReceived', cosigner });
+      }
+    },
+
+    async submitForfeits(forfeits, commitment) {
+      const { debts } = phase('forfeiting');
+      const settled: OutpointKey[] = [...debts!.receiveForfeits(forfeits, await ctx.chain.tip())];
+      if (commitment) settled.push(...debts!.receiveCommitment(commitment));
+      for (const outpoint of settled) await dispatch({ type: 'debtSettled', outpoint });
+    },
+
+    missedBy(topics) {
+      if (state.at !== 'confirming' || !batch) return undefined;
+      const concerned = state.members.some((member) => member.topics.some((topic) => topics.has(topic)));
+      return concerned ? startMessage(batch) : undefined;
+    },
+
+    async stop() {
+      stopped = true;
+      cancelTimer();
+      await tail;
+    },
+  };
+}
+
+type WithoutNow<Event> = Event extends unknown ? Omit<Event, 'now'> : never;
+
+const REASONS: Readonly<Record<Offence['phase'], string>> = {
+  noncing: 'tree nonces not delivered',
+  signing: 'tree signatures not delivered',
+  forfeiting: 'forfeit or boarding signature not delivered',
+};
+
+function crimeOf(phase: Offence['phase'], boarding: boolean): Charge['crime'] {
+  if (phase === 'noncing') return 'NONCES';
+  if (phase === 'signing') return 'SIGNATURES';
+  return boarding ? 'BOARDING_SIGNATURE' : 'FORFEIT';
+}
+
+/** A reason fit for strangers: refusals speak for themselves, anything else stays in the log. */
+const reasonOf = (error: unknown): string =>
+  error instanceof UnfitError || (error instanceof Error && error.name === 'ProtocolError')
+    ? messageOf(error)
+    : 'internal error';
+

@@ -1,0 +1,274 @@
+/**
+ * The end of a batch: sign the commitment transaction, make everything durable, broadcast, and only then let the new
+ * VTXOs exist. Between the two writes the batch is `pending`; a restart finds it so and finishes or undoes it.
+ */
+import { toHex, type Txid } from '../../base/bytes.ts';
+import { invariant, ProtocolError } from '../../base/errors.ts';
+import { sats, sumSats } from '../../base/units.ts';
+import { addressOf } from '../../bitcoin/address.ts';
+import { type Psbt, prevoutsOf, psbtBase64, type TapScriptSig, withInput } from '../../bitcoin/psbt.ts';
+import { taprootSighash } from '../../bitcoin/sighash.ts';
+import { parseTx, type Tx, txHex, txidOf } from '../../bitcoin/tx.ts';
+import type { GraphSignatures } from '../../txgraph/cosign.ts';
+import type { TxGraph } from '../../txgraph/graph.ts';
+import { nodePsbt } from '../protocol/batch-tree.ts';
+import { arkError } from '../protocol/errors.ts';
+import { finalize, leafFields } from '../protocol/leaf-spend.ts';
+import { type BuiltBatch, isBoarding, vtxoOutputs } from './batch-build.ts';
+import type { ArkContext } from './context.ts';
+import { boardingLeaf } from './debts.ts';
+import type { Notifier } from './notifier.ts';
+import type { RegisteredInput } from './registration.ts';
+import {
+  type Batch,
+  type BatchSummary,
+  deleteBatchArtifacts,
+  type Forfeit,
+  insertBatch,
+  insertForfeits,
+  insertTreeTxs,
+  settleBatch,
+  type TreeName,
+  type TreeTx,
+} from './store/batches.ts';
+import { deleteIntents, type StoredIntent } from './store/intents.ts';
+import {
+  insertVtxos,
+  type NewVtxo,
+  spendVtxo,
+  unspendSettled,
+  vtxosByTxid,
+  vtxosSpentBy,
+} from './store/vtxos.ts';
+
+/** All that a batch has gathered when it is ready to settle. */
+export interface GatheredBatch {
+  readonly id: string;
+  /** Unix seconds. */
+  readonly startedAt: number;
+  readonly intents: readonly StoredIntent[];
+  readonly built: BuiltBatch;
+  readonly signatures: GraphSignatures;
+  readonly forfeits: readonly Forfeit[];
+  /** Owners' signatures on the commitment transaction by input outpoint, verified. */
+  readonly boardingSigs: ReadonlyMap<string, readonly TapScriptSig[]>;
+}
+
+export interface Settler {
+  /** Settles a batch; resolves with the commitment's txid. Throws when it was undone, which leaves no trace. */
+  settle(batch: GatheredBatch): Promise<Txid>;
+  /** Finishes or undoes a batch that a crash left pending; leaves it so while its fate is open. */
+  resume(batch: Batch): Promise<void>;
+}
+
+/** A node's definite no: the transaction is not and will not be in its mempool as it stands. */
+const isRejection = (error: unknown): boolean =>
+  error instanceof ProtocolError && error.code !== 'TX_ALREADY_IN_CHAIN';
+
+export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
+  async function settle(gathered: GatheredBatch): Promise<Txid> {
+    const tx = finalize(signCommitment(gathered));
+    const record = await recordOf(gathered, tx);
+    await prepare(gathered, record);
+    try {
+      await broadcast(record);
+    } catch (error) {
+      // Nobody but us has ever seen the transaction, so it can be forgotten.
+      if (isRejection(error)) await undo(record);
+      throw error;
+    }
+    await conclude(record);
+    return txidOf(tx);
+  }
+
+  function signCommitment({ built, intents, boardingSigs }: GatheredBatch): Psbt {
+    const { psbt } = built.commitment;
+    const prevouts = prevoutsOf(psbt);
+    invariant(prevouts, 'the commitment names all its prevouts');
+    const boardings = new Map(
+      intents.flatMap(({ intent }) => intent.inputs.filter(isBoarding)).map((input) => [input.outpoint as string, input]),
+    );
+    return psbt.tx.inputs.reduce((signed, { prevout }, index) => {
+      const outpoint = `${prevout.txid}:${prevout.vout}`;
+      const boarding = boardings.get(outpoint);
+      if (!boarding) return withInput(signed, index, { tapKeySig: ctx.wallet.sign(psbt.tx, index, prevouts) });
+      const sigs = boardingSigs.get(outpoint);
+      invariant(sigs, 'every boarding input is signed by its owner');
+      return withInput(signed, index, cosignBoarding(psbt, index, prevouts, boarding, sigs));
+    }, psbt);
+  }
+
+  function cosignBoarding(
+    psbt: Psbt,
+    index: number,
+    prevouts: NonNullable<ReturnType<typeof prevoutsOf>>,
+    boarding: RegisteredInput,
+    sigs: readonly TapScriptSig[],
+  ) {
+    const leaf = boardingLeaf(ctx, boarding);
+    const message = taprootSighash(psbt.tx, index, prevouts, { leafHash: leaf.hash });
+    invariant(message, 'a boarding input has a sighash');
+    const signature = ctx.signer.sign('signer', message);
+    const own: TapScriptSig = { publicKey: ctx.signerKeys[0]!, leafHash: leaf.hash, signature };
+    return { tapScriptSigs: [...sigs, own], ...leafFields(leaf) };
+  }
+
+  async function recordOf(gathered: GatheredBatch, tx: Tx): Promise<Batch> {
+    const { batchExpiry } = ctx.settings();
+    const endedAt = ctx.nowSeconds();
+    const txid = txidOf(tx);
+    // With the next block as the earliest for the commitment, this is the first tip after which the server may sweep.
+    const expiresAt =
+      batchExpiry.type === 'blocks' ? (await ctx.chain.tip()).height + batchExpiry.value : endedAt + batchExpiry.value;
+    const outputs = vtxoOutputs(gathered.built, gathered.intents).map(
+      ({ txid: leaf, vout, output }): NewVtxo => ({
+        txid: leaf,
+        vout,
+        amount: sats(output.value),
+        script: toHex(output.script),
+        origin: 'batch',
+        commitmentTxids: [txid],
+        depth: 0,
+        createdAt: endedAt,
+        expiresAt,
+        swept: false,
+      }),
+    );
+    return {
+      id: gathered.id,
+      state: 'pending',
+      commitmentTxid: txid,
+      commitmentTx: txHex(tx),
+      startedAt: gathered.startedAt,
+      endedAt,
+      expiresAt,
+      swept: false,
+      confirmedHeight: undefined,
+      summary: summarize(ctx, gathered),
+      outputs,
+    };
+  }
+
+  async function prepare({ intents, built, signatures, forfeits }: GatheredBatch, record: Batch): Promise<void> {
+    const commitment = record.commitmentTxid!;
+    const { batchExpiry } = ctx.settings();
+    const trees = [
+      ...treeRows('vtxo', commitment, built.vtxoGraph, (node) => nodePsbt(node, batchExpiry, signatures[node.txid])),
+      ...treeRows('connector', commitment, built.connectorGraph, (node) => nodePsbt(node)),
+    ];
+    const forfeitOf = new Map(forfeits.map((forfeit) => [forfeit.outpoint, forfeit.txid]));
+    await ctx.db.write(async (tx) => {
+      await insertBatch(tx, record);
+      await insertTreeTxs(tx, trees);
+      await insertForfeits(tx, commitment, forfeits);
+      for (const input of intents.flatMap(({ intent }) => intent.inputs)) {
+        const spend = {
+          outpoint: input.outpoint,
+          spentBy: forfeitOf.get(input.outpoint) ?? commitment,
+          settledBy: commitment,
+        };
+        const done = await spendVtxo(tx, spend, ctx.clock.now(), isBoarding(input));
+        if (done || isBoarding(input)) continue;
+        throw arkError('VTXO_ALREADY_SPENT', `${input.outpoint} cannot be settled any more`, {
+          vtxo_outpoint: input.outpoint,
+        });
+      }
+      await deleteIntents(tx, intents.map(({ id }) => id));
+    });
+  }
+
+  async function broadcast(record: Batch): Promise<void> {
+    if (!(await ctx.chain.transaction(record.commitmentTxid!))) await ctx.chain.broadcast(parseTx(record.commitmentTx!));
+  }
+
+  /** Makes a batch final whose commitment is in the mempool or the chain. */
+  async function conclude(record: Batch): Promise<void> {
+    const nowMs = ctx.clock.now();
+    const settled = await ctx.db.write(async (tx) => {
+      const moved = await settleBatch(tx, record.id, 'final');
+      if (moved) await insertVtxos(tx, record.outputs, nowMs);
+      return moved;
+    });
+    if (settled) await announce(record);
+  }
+
+  async function undo(record: Batch): Promise<void> {
+    await ctx.db.write(async (tx) => {
+      if (!(await settleBatch(tx, record.id, 'failed'))) return;
+      await unspendSettled(tx, record.commitmentTxid!, ctx.clock.now());
+      await deleteBatchArtifacts(tx, record.commitmentTxid!);
+    });
+  }
+
+  async function announce(record: Batch): Promise<void> {
+    const txid = record.commitmentTxid!;
+    const leaves = [...new Set(record.outputs.map((output) => output.txid))];
+    const created = (await Promise.all(leaves.map((leaf) => vtxosByTxid(ctx.db, leaf)))).flat();
+    notifier.publish({
+      kind: 'commitment',
+      txid,
+      tx: record.commitmentTx!,
+      spent: await vtxosSpentBy(ctx.db, 'settled_by', txid),
+      created,
+      swept: [],
+      checkpoints: {},
+    });
+  }
+
+  async function resume(batch: Batch): Promise<void> {
+    const about = { commitmentTxid: batch.commitmentTxid };
+    try {
+      await broadcast(batch);
+    } catch (error) {
+      if (!isRejection(error)) throw error;
+      // It may have been broadcast before the crash, so a refusal alone does not say that it cannot confirm.
+      if (!(await isDoubleSpent(parseTx(batch.commitmentTx!)))) {
+        return ctx.log.warn({ ...about, err: error }, 'an interrupted batch cannot be broadcast yet');
+      }
+      await undo(batch);
+      return ctx.log.warn({ ...about, err: error }, 'undid an interrupted batch: an input is spent otherwise');
+    }
+    await conclude(batch);
+    ctx.log.info(about, 'finished an interrupted batch');
+  }
+
+  async function isDoubleSpent(commitment: Tx): Promise<boolean> {
+    const outputs = await Promise.all(commitment.inputs.map((input) => ctx.chain.output(input.prevout)));
+    return outputs.some((output) => output?.spentBy?.confirmation && output.spentBy.txid !== txidOf(commitment));
+  }
+
+  return { settle, resume };
+}
+
+function treeRows(
+  tree: TreeName,
+  commitmentTxid: Txid,
+  graph: TxGraph | undefined,
+  psbtOf: (node: TxGraph['nodes'][number]) => Psbt,
+): TreeTx[] {
+  return (graph?.nodes ?? []).map((node) => ({
+    txid: node.txid,
+    commitmentTxid,
+    tree,
+    parentTxid: node.tx.inputs[0]!.prevout.txid,
+    children: node.children as Record<string, Txid>,
+    psbt: psbtBase64(psbtOf(node)),
+  }));
+}
+
+function summarize(ctx: ArkContext, { intents, built, forfeits }: GatheredBatch): BatchSummary {
+  const inputs = intents.flatMap(({ intent }) => intent.inputs);
+  const receivers = intents.flatMap(({ intent }) => intent.receivers);
+  const onchain = intents.flatMap(({ intent }) => intent.onchain);
+  const forfeited = new Set(forfeits.map((forfeit) => forfeit.outpoint));
+  return {
+    inputAmount: sumSats(inputs.map((input) => input.amount)),
+    inputCount: inputs.length,
+    forfeitedAmount: sumSats(inputs.filter((input) => forfeited.has(input.outpoint)).map((input) => input.amount)),
+    vtxoAmount: sumSats(receivers.map((output) => output.value)),
+    vtxoCount: receivers.length,
+    exitAmount: sumSats(onchain.map((output) => output.value)),
+    exitAddresses: onchain.map((output) => addressOf(ctx.chain.network, output.script) ?? toHex(output.script)),
+    feeAmount: built.commitment.fee,
+  };
+}

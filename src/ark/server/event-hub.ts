@@ -1,0 +1,40 @@
+/** Fans batch events out to listeners by topic: an event without topics reaches everybody. */
+
+export interface EventListener {
+  readonly id: string;
+  readonly topics: ReadonlySet<string>;
+  send(message: unknown): void;
+}
+
+export interface EventHub {
+  add(listener: EventListener): () => void;
+  /** Sends `message` to whoever listens to one of `topics`, or to all when there are none. */
+  publish(message: unknown, topics?: readonly string[]): void;
+  setTopics(listenerId: string, change: (topics: ReadonlySet<string>) => Iterable<string>): ReadonlySet<string> | undefined;
+  readonly size: number;
+}
+
+export function createEventHub(): EventHub {
+  const listeners = new Map<string, EventListener>();
+  return {
+    get size() {
+      return listeners.size;
+    },
+    add(listener) {
+      listeners.set(listener.id, listener);
+      return () => void listeners.delete(listener.id);
+    },
+    publish(message, topics = []) {
+      for (const listener of listeners.values()) {
+        if (topics.length === 0 || topics.some((topic) => listener.topics.has(topic))) listener.send(message);
+      }
+    },
+    setTopics(listenerId, change) {
+      const listener = listeners.get(listenerId);
+      if (!listener) return undefined;
+      const topics = new Set(change(listener.topics));
+      listeners.set(listenerId, { ...listener, topics });
+      return topics;
+    },
+  };
+}

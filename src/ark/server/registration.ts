@@ -1,0 +1,278 @@
+/**
+ * Admits intents to the queue. Everything a proof claims is checked here against the database and the chain, and once
+ * more where money moves: an intent is a request, never a fact.
+ */
+import { equal, fromHex, type OutpointKey, outpointKey, parseOutpoint, toHex } from '../../base/bytes.ts';
+import { type Sats, sats, sumSats } from '../../base/units.ts';
+import { addressOf } from '../../bitcoin/address.ts';
+import { isP2TR } from '../../bitcoin/script.ts';
+import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
+import type { TxOut } from '../../bitcoin/tx.ts';
+import type { ChainOutput, Tip } from '../../chain/chain.ts';
+import { arkError, demand } from '../protocol/errors.ts';
+import { isExtension } from '../protocol/extension.ts';
+import { checkIntentFee } from '../protocol/fee.ts';
+import { type IntentCoin, type IntentProof, parseIntentProof } from '../protocol/intent.ts';
+import { checkIntentTime, parseIntentMessage, type RegisterMessage } from '../protocol/intent-message.ts';
+import { checkVtxoScript, smallestExitDelay } from '../protocol/vtxo.ts';
+import { checkNotBanned } from './bans.ts';
+import type { ArkContext } from './context.ts';
+import { deleteIntents, insertIntent, intentsHolding } from './store/intents.ts';
+import { type Vtxo, vtxosByOutpoint } from './store/vtxos.ts';
+
+/**
+ * `vtxo` owes a forfeit, `boarding` a signature on the commitment transaction; `recoverable` (swept) and `note` owe
+ * nothing. Fixed at registration, so that server and client never disagree on it later.
+ */
+export type InputKind = 'vtxo' | 'boarding' | 'recoverable' | 'note';
+
+export interface RegisteredInput {
+  readonly outpoint: OutpointKey;
+  readonly kind: InputKind;
+  readonly amount: Sats;
+  /** Output script, hex. */
+  readonly script: string;
+  /** Leaf scripts of its taproot tree, hex; empty where nobody will have to sign. */
+  readonly leaves: readonly string[];
+  /** The leaf its owner proved it with, hex. */
+  readonly leaf: string;
+}
+
+export interface RegisteredIntent {
+  readonly inputs: readonly RegisteredInput[];
+  readonly receivers: readonly TxOut[];
+  /** Data output copied into the intent's leaf transaction. */
+  readonly extension: TxOut | undefined;
+  readonly onchain: readonly TxOut[];
+  /** Compressed keys, hex. */
+  readonly cosigners: readonly string[];
+}
+
+/** Bounds on what one stranger can make the server hold. */
+const MAX_INPUTS = 256;
+const MAX_OUTPUTS = 256;
+const MAX_COSIGNERS = 16;
+
+export interface Registration {
+  /** Queues an intent; returns its id (a UUID). Throws `ArkError`. */
+  register(proof: string, message: string): Promise<string>;
+  /** Removes every queued intent that shares an input with the proof. Throws when there is none. */
+  remove(proof: string, message: string): Promise<void>;
+  /** Checks a boarding input again; the error is the reason it does not qualify (any more). */
+  checkBoarding(input: RegisteredInput): Promise<void>;
+}
+
+export function createRegistration(ctx: ArkContext, onQueued: () => void): Registration {
+  const { secp, db, chain, clock, signerKeys } = ctx;
+
+  const proofOf = (proof: string, message: string): IntentProof => parseIntentProof(secp, proof, message, signerKeys);
+
+  async function register(proofText: string, messageText: string): Promise<string> {
+    const message = parseIntentMessage('register', messageText);
+    checkIntentTime(message, ctx.nowSeconds());
+    const proof = proofOf(proofText, messageText);
+    checkShape(proof);
+    const cosigners = checkCosigners(message);
+    const outputs = splitOutputs(proof, message, cosigners);
+    const inputs = await checkInputs(proof);
+    demand(
+      outputs.onchain.length === 0 || inputs.every((input) => input.kind !== 'boarding'),
+      'INVALID_INTENT_PROOF',
+      'cannot include onchain inputs and outputs',
+    );
+    const intent: RegisteredIntent = { inputs, ...outputs, cosigners };
+    checkValue(intent, inputs);
+    const id = ctx.newId();
+    await db.write(async (tx) => {
+      const [held] = await intentsHolding(tx, inputs.map((input) => input.outpoint));
+      // Clients look for these very words before they delete the older intent and try again.
+      demand(!held, 'INTERNAL_ERROR', `duplicated input, ${held?.outpoint} already registered by another intent`);
+      checkUnspent(await vtxosByOutpoint(tx, inputs.map((input) => input.outpoint)));
+      await insertIntent(tx, {
+        id,
+        txid: proof.txid,
+        message: messageText,
+        proof: proofText,
+        intent,
+        createdAt: clock.now(),
+      });
+    });
+    onQueued();
+    return id;
+  }
+
+  function checkShape(proof: IntentProof): void {
+    demand(proof.coins.length > 0, 'INVALID_INTENT_PROOF', 'an intent without inputs is not admitted');
+    demand(proof.outputs.length > 0, 'INVALID_INTENT_PROOF', 'an intent needs an output');
+    demand(proof.coins.length <= MAX_INPUTS, 'INVALID_INTENT_PROOF', `an intent has at most ${MAX_INPUTS} inputs`);
+    demand(proof.outputs.length <= MAX_OUTPUTS, 'INVALID_INTENT_PROOF', `an intent has at most ${MAX_OUTPUTS} outputs`);
+  }
+
+  function checkCosigners(message: RegisterMessage): readonly string[] {
+    const keys = message.cosignersPublicKeys;
+    demand(keys.length <= MAX_COSIGNERS, 'INVALID_INTENT_MESSAGE', `at most ${MAX_COSIGNERS} cosigners`);
+    for (const key of keys) {
+      demand(secp.isPublicKey(fromHex(key)), 'INVALID_INTENT_MESSAGE', `not a cosigner public key: ${key}`);
+      const own = key.slice(2) === ctx.publicKeys.operator.slice(2);
+      demand(!own, 'INVALID_INTENT_MESSAGE', "the operator's key cannot be a cosigner of an intent");
+    }
+    demand(new Set(keys.map((key) => key.slice(2))).size === keys.length, 'INVALID_INTENT_MESSAGE', 'a cosigner twice');
+    return keys;
+  }
+
+  function splitOutputs(proof: IntentProof, message: RegisterMessage, cosigners: readonly string[]) {
+    const indexes = message.onchainOutputIndexes;
+    const named = indexes.every((index) => index < proof.outputs.length);
+    demand(named, 'INVALID_INTENT_MESSAGE', 'an on-chain output index names no output');
+    const onchain = indexes.map((index) => proof.outputs[index]!);
+    const offchain = proof.outputs.filter((_, index) => !indexes.includes(index));
+    const receivers = offchain.filter((output) => !isExtension(output.script));
+    for (const output of onchain) checkOnchainOutput(output);
+    for (const output of receivers) checkReceiver(output);
+    demand(
+      receivers.length === 0 || cosigners.length > 0,
+      'INVALID_INTENT_MESSAGE',
+      'off-chain outputs need cosigner public keys',
+    );
+    demand(receivers.length + onchain.length > 0, 'INVALID_INTENT_PROOF', 'an intent needs a receiver');
+    return { receivers, onchain, extension: offchain.find((output) => isExtension(output.script)) };
+  }
+
+  function checkOnchainOutput({ value, script }: TxOut): void {
+    const { network, utxoMinAmount, utxoMaxAmount } = ctx.settings();
+    demand(addressOf(network, script), 'INVALID_PKSCRIPT', `no standard address: ${toHex(script).slice(0, 200)}`);
+    checkAmount(value, utxoMinAmount, utxoMaxAmount);
+  }
+
+  function checkReceiver({ value, script }: TxOut): void {
+    const { vtxoMinAmount, vtxoMaxAmount, dust } = ctx.settings();
+    const known = isP2TR(script) && secp.isXonly(script.subarray(2));
+    demand(known, 'INVALID_PKSCRIPT', `not a VTXO script: ${toHex(script).slice(0, 200)}`);
+    checkAmount(value, vtxoMinAmount > dust ? vtxoMinAmount : dust, vtxoMaxAmount);
+  }
+
+  function checkAmount(value: bigint, least: bigint, most: bigint | undefined): void {
+    const data = { amount: `${value}` };
+    demand(value >= least, 'AMOUNT_TOO_LOW', `output amount ${value} is below ${least}`, {
+      ...data,
+      min_amount: `${least}`,
+    });
+    demand(most === undefined || value <= most, 'AMOUNT_TOO_HIGH', `output amount ${value} is above ${most}`, data);
+  }
+
+  async function checkInputs(proof: IntentProof): Promise<RegisteredInput[]> {
+    const keys = proof.coins.map((coin) => outpointKey(coin.outpoint));
+    const known = new Map((await vtxosByOutpoint(db, keys)).map((vtxo) => [vtxo.outpoint, vtxo]));
+    checkUnspent([...known.values()]);
+    const inputs: RegisteredInput[] = [];
+    for (const coin of proof.coins) {
+      await checkNotBanned(ctx, toHex(coin.script), outpointKey(coin.outpoint));
+      const vtxo = known.get(outpointKey(coin.outpoint));
+      inputs.push(vtxo && !vtxo.unrolled ? checkVtxo(coin, vtxo) : await checkBoardingCoin(coin, vtxo));
+    }
+    return inputs;
+  }
+
+  function checkVtxo(coin: IntentCoin, vtxo: Vtxo): RegisteredInput {
+    const data = { vtxo_outpoint: vtxo.outpoint };
+    demand(coin.amount === vtxo.amount, 'INVALID_INTENT_PROOF', `the amount of ${vtxo.outpoint} differs`, data);
+    demand(toHex(coin.script) === vtxo.script, 'INVALID_INTENT_PROOF', `the script of ${vtxo.outpoint} differs`, data);
+    if (vtxo.origin === 'note') return describe(coin, 'note');
+    if (vtxo.swept) return describe(coin, 'recoverable');
+    checkScript(coin, ctx.settings().unilateralExitDelay);
+    return describe(coin, 'vtxo');
+  }
+
+  function checkScript(coin: IntentCoin, minExitDelay: RelativeTimelock): void {
+    demand(coin.tapTree, 'INVALID_INTENT_PSBT', `${outpointKey(coin.outpoint)} lacks its taptree`);
+    demand(equal(coin.tapTree.script, coin.script), 'INVALID_INTENT_PSBT', 'the taptree is not of the script spent');
+    const allowBlockType = ctx.settings().batchExpiry.type === 'blocks';
+    checkVtxoScript(coin.tapTree, { signers: signerKeys, minExitDelay, allowBlockType });
+  }
+
+  async function checkBoardingCoin(coin: IntentCoin, vtxo: Vtxo | undefined): Promise<RegisteredInput> {
+    const outpoint = outpointKey(coin.outpoint);
+    const { unilateralExitDelay, boardingExitDelay } = ctx.settings();
+    const output = await chain.output(coin.outpoint);
+    demand(output, 'VTXO_NOT_FOUND', `${outpoint} is neither a VTXO nor on chain`, { vtxo_outpoint: outpoint });
+    const same = output.value === coin.amount && equal(output.script, coin.script);
+    demand(same, 'INVALID_INTENT_PROOF', `amount or script of ${outpoint} differ from the chain's`);
+    checkScript(coin, vtxo ? unilateralExitDelay : boardingExitDelay);
+    const input = describe(coin, 'boarding');
+    checkBoardingOutput(input, output, smallestExitDelay(coin.tapTree!)!, await chain.tip());
+    return input;
+  }
+
+  function checkBoardingOutput(input: RegisteredInput, output: ChainOutput, delay: RelativeTimelock, tip: Tip): void {
+    const { boardingConfirmations, utxoMinAmount, utxoMaxAmount } = ctx.settings();
+    const data = { vtxo_outpoint: input.outpoint };
+    demand(!output.spentBy, 'VTXO_ALREADY_SPENT', `${input.outpoint} is spent on chain`, data);
+    checkAmount(output.value, utxoMinAmount, utxoMaxAmount);
+    const at = output.confirmation;
+    const depth = at ? tip.height - at.height + 1 : 0;
+    demand(at && depth >= boardingConfirmations, 'INVALID_INTENT_PROOF', `${input.outpoint} is not confirmed`, data);
+    // Once its owner could spend it alone, the commitment transaction could be double spent at any time.
+    const expired =
+      delay.type === 'blocks' ? depth >= delay.value : tip.medianTime - at.blockTime >= delay.value;
+    demand(!expired, 'INVALID_INTENT_PROOF', `the exit delay of ${input.outpoint} has passed`, data);
+  }
+
+  async function checkBoarding(input: RegisteredInput): Promise<void> {
+    const [vtxo] = await vtxosByOutpoint(db, [input.outpoint]);
+    const output = await chain.output(parseOutpoint(input.outpoint));
+    demand(output, 'VTXO_NOT_FOUND', `${input.outpoint} is not on chain any more`);
+    const { unilateralExitDelay, boardingExitDelay } = ctx.settings();
+    checkBoardingOutput(input, output, vtxo ? unilateralExitDelay : boardingExitDelay, await chain.tip());
+  }
+
+  function checkValue(intent: RegisteredIntent, inputs: readonly RegisteredInput[]): void {
+    const paidIn = sumSats(inputs.map((input) => input.amount));
+    const paidOut = sumSats([...intent.receivers, ...intent.onchain].map((output) => output.value));
+    demand(paidIn >= paidOut, 'INTENT_INSUFFICIENT_FEE', `outputs of ${paidOut} exceed inputs of ${paidIn}`, {
+      min_fee: '0',
+      actual_fee: `${paidIn - paidOut}`,
+    });
+    checkIntentFee(ctx.feePrograms(), intent, paidIn - paidOut, ctx.nowSeconds());
+  }
+
+  async function remove(proofText: string, messageText: string): Promise<void> {
+    checkIntentTime(parseIntentMessage('delete', messageText), ctx.nowSeconds());
+    const proof = proofOf(proofText, messageText);
+    const outpoints = proof.coins.map((coin) => outpointKey(coin.outpoint));
+    await checkOwned(proof);
+    await db.write(async (tx) => {
+      const held = (await intentsHolding(tx, outpoints)).filter((input) => input.batchId === undefined);
+      demand(held.length > 0, 'INVALID_INTENT_PROOF', 'no matching intents found for intent proof');
+      await deleteIntents(tx, [...new Set(held.map((input) => input.intentId))]);
+    });
+  }
+
+  /** A proof over made-up amounts or scripts proves nothing: each coin must be what it says. */
+  async function checkOwned(proof: IntentProof): Promise<void> {
+    const keys = proof.coins.map((coin) => outpointKey(coin.outpoint));
+    const known = new Map((await vtxosByOutpoint(db, keys)).map((vtxo) => [vtxo.outpoint, vtxo]));
+    for (const coin of proof.coins) {
+      const vtxo = known.get(outpointKey(coin.outpoint));
+      const real = vtxo ? vtxo.script : toHex((await chain.output(coin.outpoint))?.script ?? new Uint8Array());
+      demand(real === toHex(coin.script), 'INVALID_INTENT_PROOF', `the script of ${outpointKey(coin.outpoint)} differs`);
+    }
+  }
+
+  return { register, remove, checkBoarding };
+}
+
+const describe = (coin: IntentCoin, kind: InputKind): RegisteredInput => ({
+  outpoint: outpointKey(coin.outpoint),
+  kind,
+  amount: sats(coin.amount),
+  script: toHex(coin.script),
+  leaves: (coin.tapTree?.scripts ?? []).map(toHex),
+  leaf: toHex(coin.leaf.script),
+});
+
+function checkUnspent(vtxos: readonly Vtxo[]): void {
+  for (const vtxo of vtxos) {
+    if (vtxo.spentBy === undefined) continue;
+    throw arkError('VTXO_ALREADY_SPENT', `${vtxo.outpoint} is already spent`, { vtxo_outpoint: vtxo.outpoint });
+  }
+}

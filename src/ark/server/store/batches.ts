@@ -1,0 +1,217 @@
+/** Batches that reached a commitment transaction (or failed on the way), with their trees and forfeits. */
+import type { OutpointKey, Txid } from '../../../base/bytes.ts';
+import { parse, print } from '../../../base/codec.ts';
+import type { DbTx, Row } from '../../../store/db.ts';
+import type { NewVtxo, Reader } from './vtxos.ts';
+
+const SHAPE = 1;
+
+/** What a batch moved; amounts in satoshi. */
+export interface BatchSummary {
+  readonly inputAmount: bigint;
+  readonly inputCount: number;
+  readonly forfeitedAmount: bigint;
+  readonly vtxoAmount: bigint;
+  readonly vtxoCount: number;
+  readonly exitAmount: bigint;
+  readonly exitAddresses: readonly string[];
+  /** On-chain fee paid by the server. */
+  readonly feeAmount: bigint;
+  readonly failure?: string;
+}
+
+export interface Batch {
+  readonly id: string;
+  /** `pending`: durable but perhaps not broadcast; its VTXOs do not exist yet. */
+  readonly state: 'pending' | 'final' | 'failed';
+  readonly commitmentTxid: Txid | undefined;
+  /** Fully signed, hex. */
+  readonly commitmentTx: string | undefined;
+  /** Unix seconds. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Height or unix seconds; 0 while failed. */
+  readonly expiresAt: number;
+  readonly swept: boolean;
+  readonly confirmedHeight: number | undefined;
+  readonly summary: BatchSummary;
+  /** The VTXOs it creates once final. */
+  readonly outputs: readonly NewVtxo[];
+}
+
+const toBatch = (row: Row): Batch => ({
+  id: row.id as string,
+  state: row.state as Batch['state'],
+  commitmentTxid: (row.commitment_txid ?? undefined) as Txid | undefined,
+  commitmentTx: (row.commitment_tx ?? undefined) as string | undefined,
+  startedAt: Number(row.started_at),
+  endedAt: Number(row.ended_at),
+  expiresAt: Number(row.expires_at),
+  swept: row.swept === 1n,
+  confirmedHeight: row.confirmed_height === null ? undefined : Number(row.confirmed_height),
+  summary: parse<BatchSummary>(SHAPE, row.summary as string),
+  outputs: parse<NewVtxo[]>(SHAPE, row.outputs as string),
+});
+
+export async function insertBatch(tx: DbTx, batch: Omit<Batch, 'swept' | 'confirmedHeight'>): Promise<void> {
+  await tx.run(
+    `insert into ark_batch (id, state, commitment_txid, commitment_tx, started_at, ended_at, expires_at, summary, outputs)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      batch.id,
+      batch.state,
+      batch.commitmentTxid ?? null,
+      batch.commitmentTx ?? null,
+      batch.startedAt,
+      batch.endedAt,
+      batch.expiresAt,
+      print(SHAPE, batch.summary),
+      print(SHAPE, batch.outputs),
+    ],
+  );
+}
+
+/** Moves a pending batch on; false when it was not pending any more. */
+export async function settleBatch(tx: DbTx, id: string, state: 'final' | 'failed'): Promise<boolean> {
+  const rows = await tx.run("update ark_batch set state = $2 where id = $1 and state = 'pending' returning id", [
+    id,
+    state,
+  ]);
+  return rows.length === 1;
+}
+
+export async function confirmBatch(tx: DbTx, commitmentTxid: Txid, height: number | null): Promise<void> {
+  await tx.run('update ark_batch set confirmed_height = $2 where commitment_txid = $1', [commitmentTxid, height]);
+}
+
+export async function batchById(db: Reader, id: string): Promise<Batch | undefined> {
+  return (await db.read('select * from ark_batch where id = $1', [id])).map(toBatch)[0];
+}
+
+export async function batchByCommitment(db: Reader, commitmentTxid: string): Promise<Batch | undefined> {
+  return (await db.read('select * from ark_batch where commitment_txid = $1', [commitmentTxid])).map(toBatch)[0];
+}
+
+export async function pendingBatches(db: Reader): Promise<Batch[]> {
+  return (await db.read("select * from ark_batch where state = 'pending' order by started_at")).map(toBatch);
+}
+
+/** Final batches whose commitment transaction is not in a block yet. */
+export async function unconfirmedBatches(db: Reader): Promise<Batch[]> {
+  return (await db.read("select * from ark_batch where state = 'final' and confirmed_height is null")).map(toBatch);
+}
+
+export interface BatchRange {
+  /** Unix seconds, 0 for no bound. */
+  readonly after: number;
+  readonly before: number;
+  readonly withFailed: boolean;
+  readonly withCompleted: boolean;
+}
+
+export async function batchIds(db: Reader, range: BatchRange): Promise<string[]> {
+  const states = [range.withFailed ? 'failed' : '', range.withCompleted ? 'final' : ''];
+  const rows = await db.read(
+    `select id from ark_batch where started_at >= $1 and ($2 = 0 or started_at <= $2) and state in ($3, $4)
+     order by started_at, id`,
+    [range.after, range.before, ...states],
+  );
+  return rows.map((row) => row.id as string);
+}
+
+export type TreeName = 'vtxo' | 'connector';
+
+export interface TreeTx {
+  readonly txid: Txid;
+  readonly commitmentTxid: Txid;
+  readonly tree: TreeName;
+  readonly parentTxid: Txid;
+  /** Output index → txid. */
+  readonly children: Readonly<Record<string, Txid>>;
+  /** Base64, signed where the tree is cosigned. */
+  readonly psbt: string;
+}
+
+const toTreeTx = (row: Row): TreeTx => ({
+  txid: row.txid as Txid,
+  commitmentTxid: row.commitment_txid as Txid,
+  tree: row.tree as TreeName,
+  parentTxid: row.parent_txid as Txid,
+  children: JSON.parse(row.children as string) as Record<string, Txid>,
+  psbt: row.psbt as string,
+});
+
+export async function insertTreeTxs(tx: DbTx, txs: readonly TreeTx[]): Promise<void> {
+  for (const [position, node] of txs.entries()) {
+    await tx.run(
+      `insert into ark_tree_tx (txid, commitment_txid, tree, position, parent_txid, children, psbt)
+       values ($1, $2, $3, $4, $5, $6, $7)`,
+      [node.txid, node.commitmentTxid, node.tree, position, node.parentTxid, JSON.stringify(node.children), node.psbt],
+    );
+  }
+}
+
+export interface Page {
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** Transactions of a tree, root first, and how many there are. */
+export async function treeTxs(
+  db: Reader,
+  commitmentTxid: string,
+  tree: TreeName,
+  { limit, offset }: Page,
+): Promise<{ txs: TreeTx[]; total: number }> {
+  const args = [commitmentTxid, tree];
+  const [count] = await db.read('select count(*) as n from ark_tree_tx where commitment_txid = $1 and tree = $2', args);
+  const rows = await db.read(
+    'select * from ark_tree_tx where commitment_txid = $1 and tree = $2 order by position limit $3 offset $4',
+    [...args, limit, offset],
+  );
+  return { txs: rows.map(toTreeTx), total: Number(count?.n ?? 0) };
+}
+
+export async function treeTxById(db: Reader, txid: string): Promise<TreeTx | undefined> {
+  return (await db.read('select * from ark_tree_tx where txid = $1', [txid])).map(toTreeTx)[0];
+}
+
+export interface Forfeit {
+  readonly outpoint: OutpointKey;
+  readonly connector: OutpointKey;
+  readonly txid: Txid;
+  /** Base64, signed by the owner. */
+  readonly psbt: string;
+}
+
+export async function insertForfeits(tx: DbTx, commitmentTxid: Txid, forfeits: readonly Forfeit[]): Promise<void> {
+  for (const forfeit of forfeits) {
+    await tx.run(
+      'insert into ark_forfeit (outpoint, commitment_txid, connector, txid, psbt) values ($1, $2, $3, $4, $5)',
+      [forfeit.outpoint, commitmentTxid, forfeit.connector, forfeit.txid, forfeit.psbt],
+    );
+  }
+}
+
+export async function deleteBatchArtifacts(tx: DbTx, commitmentTxid: Txid): Promise<void> {
+  await tx.run('delete from ark_forfeit where commitment_txid = $1', [commitmentTxid]);
+  await tx.run('delete from ark_tree_tx where commitment_txid = $1', [commitmentTxid]);
+}
+
+export async function forfeitTxids(
+  db: Reader,
+  commitmentTxid: string,
+  { limit, offset }: Page,
+): Promise<{ txids: Txid[]; total: number }> {
+  const [count] = await db.read('select count(*) as n from ark_forfeit where commitment_txid = $1', [commitmentTxid]);
+  const rows = await db.read(
+    'select txid from ark_forfeit where commitment_txid = $1 order by outpoint limit $2 offset $3',
+    [commitmentTxid, limit, offset],
+  );
+  return { txids: rows.map((row) => row.txid as Txid), total: Number(count?.n ?? 0) };
+}
+
+export async function forfeitPsbtByTxid(db: Reader, txid: string): Promise<string | undefined> {
+  const [row] = await db.read('select psbt from ark_forfeit where txid = $1', [txid]);
+  return row?.psbt as string | undefined;
+}

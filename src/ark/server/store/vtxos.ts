@@ -1,0 +1,180 @@
+/** VTXO rows: who may spend what, decided by the database and not by anybody's memory of it. */
+import { type OutpointKey, parseOutpoint, type Txid } from '../../../base/bytes.ts';
+import type { Sats } from '../../../base/units.ts';
+import type { Db, DbTx, Row, SqlValue } from '../../../store/db.ts';
+
+export interface Vtxo {
+  readonly outpoint: OutpointKey;
+  readonly txid: Txid;
+  readonly vout: number;
+  readonly amount: Sats;
+  /** P2TR script (hex), also where the amount is below dust and the output is an OP_RETURN. */
+  readonly script: string;
+  readonly origin: 'batch' | 'offchain' | 'note';
+  /** The commitment transactions it descends from; none for a note. */
+  readonly commitmentTxids: readonly Txid[];
+  /** Off-chain transactions between it and its batches. */
+  readonly depth: number;
+  /** Unix seconds. */
+  readonly createdAt: number;
+  /** Unix milliseconds of the last change of any column: clients ask for what changed since. */
+  readonly updatedAt: number;
+  /** Block height, or unix seconds, at which the server may sweep the first of its batches. */
+  readonly expiresAt: number;
+  readonly swept: boolean;
+  readonly unrolled: boolean;
+  /** Checkpoint or forfeit transaction, or the commitment where nothing had to be forfeited. */
+  readonly spentBy: Txid | undefined;
+  readonly arkTxid: Txid | undefined;
+  readonly settledBy: Txid | undefined;
+}
+
+export type NewVtxo = Omit<Vtxo, 'outpoint' | 'updatedAt' | 'unrolled' | 'spentBy' | 'arkTxid' | 'settledBy'>;
+
+const list = (text: string): Txid[] => (text === '' ? [] : (text.split(',') as Txid[]));
+
+function toVtxo(row: Row): Vtxo {
+  return {
+    outpoint: row.outpoint as OutpointKey,
+    txid: row.txid as Txid,
+    vout: Number(row.vout),
+    amount: row.amount as Sats,
+    script: row.script as string,
+    origin: row.origin as Vtxo['origin'],
+    commitmentTxids: list(row.commitment_txids as string),
+    depth: Number(row.depth),
+    createdAt: Number(row.created_at),
+    updatedAt: Number(row.updated_at),
+    expiresAt: Number(row.expires_at),
+    swept: row.swept === 1n,
+    unrolled: row.unrolled === 1n,
+    spentBy: (row.spent_by ?? undefined) as Txid | undefined,
+    arkTxid: (row.ark_txid ?? undefined) as Txid | undefined,
+    settledBy: (row.settled_by ?? undefined) as Txid | undefined,
+  };
+}
+
+/** `$from, $from+1, …` for `count` values. */
+const slots = (count: number, from = 1): string => Array.from({ length: count }, (_, i) => `$${from + i}`).join(', ');
+
+export type Reader = Pick<Db, 'read'> | Pick<DbTx, 'read'>;
+
+export async function vtxosByOutpoint(db: Reader, outpoints: readonly OutpointKey[]): Promise<Vtxo[]> {
+  if (outpoints.length === 0) return [];
+  const rows = await db.read(`select * from ark_vtxo where outpoint in (${slots(outpoints.length)})`, outpoints);
+  return rows.map(toVtxo);
+}
+
+export async function vtxosByTxid(db: Reader, txid: Txid): Promise<Vtxo[]> {
+  return (await db.read('select * from ark_vtxo where txid = $1 order by vout', [txid])).map(toVtxo);
+}
+
+/** What an off-chain transaction or a batch consumed. */
+export async function vtxosSpentBy(db: Reader, kind: 'ark_txid' | 'settled_by', txid: Txid): Promise<Vtxo[]> {
+  return (await db.read(`select * from ark_vtxo where ${kind} = $1 order by outpoint`, [txid])).map(toVtxo);
+}
+
+export type VtxoFilter = 'all' | 'spendable' | 'spent' | 'recoverable' | 'renewable' | 'pending';
+
+const FILTERS: Record<VtxoFilter, string> = {
+  all: '',
+  spendable: 'and spent_by is null and swept = 0 and unrolled = 0',
+  spent: 'and (spent_by is not null or swept = 1 or unrolled = 1)',
+  recoverable: "and spent_by is null and unrolled = 0 and (swept = 1 or origin = 'note')",
+  renewable: 'and spent_by is null and unrolled = 0',
+  pending: `and ark_txid is not null and unrolled = 0 and settled_by is null and exists (
+    select 1 from ark_offchain_tx t where t.txid = ark_vtxo.ark_txid and t.finalized_at is null)`,
+};
+
+export interface VtxoQuery {
+  readonly scripts: readonly string[];
+  readonly filter: VtxoFilter;
+  /** Bounds on the last change, unix milliseconds, 0 for none. */
+  readonly after: number;
+  readonly before: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** VTXOs of some scripts, oldest first, and how many there are in all. */
+export async function vtxosByScript(db: Reader, query: VtxoQuery): Promise<{ vtxos: Vtxo[]; total: number }> {
+  const args: SqlValue[] = [...query.scripts];
+  let where = `script in (${slots(args.length)}) ${FILTERS[query.filter]}`;
+  if (query.after > 0) where += ` and updated_at >= $${args.push(query.after)}`;
+  if (query.before > 0) where += ` and updated_at <= $${args.push(query.before)}`;
+  const [count] = await db.read(`select count(*) as n from ark_vtxo where ${where}`, args);
+  const page = `limit $${args.push(query.limit)} offset $${args.push(query.offset)}`;
+  const rows = await db.read(`select * from ark_vtxo where ${where} order by created_at, outpoint ${page}`, args);
+  return { vtxos: rows.map(toVtxo), total: Number(count?.n ?? 0) };
+}
+
+/** Adds VTXOs. A repeated outpoint is a `ConstraintError`. */
+export async function insertVtxos(tx: DbTx, vtxos: readonly NewVtxo[], nowMs: number): Promise<void> {
+  for (const vtxo of vtxos) {
+    await tx.run(
+      `insert into ark_vtxo (outpoint, txid, vout, amount, script, origin, commitment_txids, depth, created_at,
+         updated_at, expires_at, swept) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+      [
+        `${vtxo.txid}:${vtxo.vout}`,
+        vtxo.txid,
+        vtxo.vout,
+        vtxo.amount,
+        vtxo.script,
+        vtxo.origin,
+        vtxo.commitmentTxids.join(','),
+        vtxo.depth,
+        vtxo.createdAt,
+        nowMs,
+        vtxo.expiresAt,
+        vtxo.swept ? 1 : 0,
+      ],
+    );
+  }
+}
+
+export interface Spend {
+  readonly outpoint: OutpointKey;
+  readonly spentBy: Txid;
+  readonly arkTxid?: Txid;
+  readonly settledBy?: Txid;
+}
+
+/**
+ * Spends a VTXO that nobody spent yet. False when somebody did, or when it went on chain or came from there against
+ * expectation: an unrolled VTXO can only be boarded again.
+ */
+export async function spendVtxo(tx: DbTx, spend: Spend, nowMs: number, unrolled = false): Promise<boolean> {
+  const rows = await tx.run(
+    `update ark_vtxo set spent_by = $2, ark_txid = $3, settled_by = $4, updated_at = $5
+     where outpoint = $1 and spent_by is null and unrolled = $6 returning outpoint`,
+    [spend.outpoint, spend.spentBy, spend.arkTxid ?? null, spend.settledBy ?? null, nowMs, unrolled ? 1 : 0],
+  );
+  return rows.length === 1;
+}
+
+/** Undoes the spends of a commitment that never came to be. */
+export async function unspendSettled(tx: DbTx, commitmentTxid: Txid, nowMs: number): Promise<void> {
+  await tx.run(
+    `update ark_vtxo set spent_by = null, settled_by = null, updated_at = $2
+     where settled_by = $1`,
+    [commitmentTxid, nowMs],
+  );
+}
+
+/** Marks VTXOs whose transaction appeared on chain. Returns those that were not marked before. */
+export async function markUnrolled(tx: DbTx, txid: Txid, nowMs: number): Promise<Vtxo[]> {
+  const rows = await tx.run(
+    `update ark_vtxo set unrolled = 1, updated_at = $2
+     where txid = $1 and unrolled = 0 and origin <> 'note' returning *`,
+    [txid, nowMs],
+  );
+  return rows.map(toVtxo);
+}
+
+/** Transactions whose VTXOs could still appear on chain unnoticed. */
+export async function txidsToWatch(db: Reader): Promise<Txid[]> {
+  const rows = await db.read("select distinct txid from ark_vtxo where unrolled = 0 and swept = 0 and origin <> 'note'");
+  return rows.map((row) => row.txid as Txid);
+}
+
+export const outpointOf = (vtxo: Pick<Vtxo, 'outpoint'>) => parseOutpoint(vtxo.outpoint);
