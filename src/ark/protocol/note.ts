@@ -7,7 +7,7 @@ import { controlBlock, leafHash, NUMS_KEY, outputKey } from '../../bitcoin/tapro
 import { txidFromBytes } from '../../bitcoin/tx.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import type { Secp } from '../../crypto/secp.ts';
-import { demand, reading } from './errors.ts';
+import { demand } from './errors.ts';
 
 export interface Note {
   /** 32 bytes. */
@@ -17,6 +17,8 @@ export interface Note {
 }
 
 const PREFIX = 'arknote';
+/** The prefix and base58 of 36 bytes. */
+const NOTE = /^arknote([1-9A-HJ-NP-Za-km-z]{36,50})$/;
 
 export function printNote({ preimage, value }: Note): string {
   const amount = new Uint8Array(4);
@@ -26,12 +28,9 @@ export function printNote({ preimage, value }: Note): string {
 
 /** Throws `INVALID_VTXO_SCRIPT`. */
 export function parseNote(text: string): Note {
-  const trimmed = text.trim();
-  demand(trimmed.startsWith(PREFIX), 'INVALID_VTXO_SCRIPT', 'not an Ark note');
-  const bytes = reading('INVALID_VTXO_SCRIPT', {}, () => {
-    if (trimmed.length > 100) throw new TypeError('an Ark note is not that long');
-    return base58.decode(trimmed.slice(PREFIX.length));
-  });
+  const match = NOTE.exec(text.trim());
+  demand(match, 'INVALID_VTXO_SCRIPT', 'not an Ark note');
+  const bytes = base58.decode(match[1]!);
   demand(bytes.length === 36, 'INVALID_VTXO_SCRIPT', `an Ark note has 36 bytes, not ${bytes.length}`);
   return { preimage: bytes.slice(0, 32), value: sats(new DataView(bytes.buffer, bytes.byteOffset).getUint32(32)) };
 }
