@@ -65,8 +65,12 @@ export function outputKey(secp: Secp, internal: Bytes, merkleRoot?: Bytes): Outp
   return tweaked;
 }
 
-export const controlBlock = (internal: Bytes, parity: 0 | 1, path: readonly Bytes[]): Bytes =>
-  concat(Uint8Array.of(LEAF_VERSION | parity), internal, ...path);
+export const controlBlock = (
+  internal: Bytes,
+  parity: 0 | 1,
+  path: readonly Bytes[],
+  version: number = LEAF_VERSION,
+): Bytes => concat(Uint8Array.of(version | parity), internal, ...path);
 
 /** BIP341: a control block is a leaf version, an internal key and at most 128 branches. */
 export const isControlSize = (length: number): boolean =>
