@@ -240,15 +240,15 @@ test('every single change to a signed proof is refused', async () => {
       'INVALID_INTENT_PROOF',
     ],
     'an output that pays more': [
-      withTx(good, { outputs: [{ ...outputs[0]!, value: 10_001n }] }),
+      withTx(good, { outputs: [{ ...outputs[0]!, value: 10_001n }, ...outputs.slice(1)] }),
       'INVALID_INTENT_PROOF',
     ],
     'an output that takes': [
-      resigned(withTx(good, { outputs: [{ ...outputs[0]!, value: -1n }] }), SIGHASH.ALL),
+      resigned(withTx(good, { outputs: [{ ...outputs[0]!, value: -1n }, ...outputs.slice(1)] }), SIGHASH.ALL),
       'INVALID_INTENT_PROOF',
     ],
     'an output to somebody else': [
-      withTx(good, { outputs: [{ ...outputs[0]!, script: p2tr(stranger.xonly) }] }),
+      withTx(good, { outputs: [{ ...outputs[0]!, script: p2tr(stranger.xonly) }, ...outputs.slice(1)] }),
       'INVALID_INTENT_PROOF',
     ],
     'input 0 spends another output': [
