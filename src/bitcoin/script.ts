@@ -38,6 +38,16 @@ export function* instructions(script: Bytes): Generator<Instruction> {
   }
 }
 
+/** True when nothing but pushes (OP_RESERVED counts as one) stands from byte `from` on. */
+export function isPushOnly(script: Bytes, from = 0): boolean {
+  for (let at = from; at < script.length; ) {
+    const instruction = instructionAt(script, at);
+    if (!instruction || instruction.op > OP.SIXTEEN) return false;
+    at = instruction.end;
+  }
+  return true;
+}
+
 /** A push of raw data by the shortest length prefix (never OP_1 … OP_16; see {@link pushNumber}). */
 export function push(data: Bytes): Bytes {
   if (data.length < OP.PUSHDATA1) return concat(Uint8Array.of(data.length), data);

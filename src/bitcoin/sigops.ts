@@ -39,7 +39,7 @@ export const accurateSigops = (script: Bytes): number =>
 const NO_SCRIPT = new Uint8Array(0);
 
 /** BIP16: the script that a P2SH input pushes last; empty when the scriptSig does more than push. */
-function redeemScript(scriptSig: Bytes): Bytes {
+export function redeemScript(scriptSig: Bytes): Bytes {
   let last: Bytes = NO_SCRIPT;
   let at = 0;
   for (const { op, data, end } of soundInstructions(scriptSig)) {

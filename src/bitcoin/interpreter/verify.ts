@@ -2,7 +2,7 @@
 import { type Bytes, equal } from '../../base/bytes.ts';
 import { invariant } from '../../base/errors.ts';
 import type { Secp } from '../../crypto/secp.ts';
-import { instructionAt, isP2SH, OP, push, witnessProgram } from '../script.ts';
+import { isP2SH, isPushOnly, push, witnessProgram } from '../script.ts';
 import type { Tx, TxOut } from '../tx.ts';
 import { check, fail, type ScriptError, ScriptFailure } from './failure.ts';
 import type { ScriptFlags } from './flags.ts';
@@ -23,15 +23,6 @@ export {
   withFlags,
   withoutFlags,
 } from './flags.ts';
-
-function isPushOnly(script: Bytes): boolean {
-  for (let at = 0; at < script.length; ) {
-    const instruction = instructionAt(script, at);
-    if (!instruction || instruction.op > OP.SIXTEEN) return false;
-    at = instruction.end;
-  }
-  return true;
-}
 
 /** Runs `script`, which must leave a true top. */
 function runToTrue(spend: Spend, script: Bytes, elements: readonly Bytes[]): readonly Bytes[] {

@@ -1,0 +1,147 @@
+/** Whether one transaction may enter the mempool: bitcoind's checks in bitcoind's order, so that its reasons match. */
+import type { Txid } from '../../base/bytes.ts';
+
+import { checkTx } from '../../bitcoin/check-tx.ts';
+import { CONSENSUS_FLAGS, STANDARD_FLAGS } from '../../bitcoin/interpreter/verify.ts';
+import { sigopCostOf } from '../../bitcoin/sigops.ts';
+import { isCoinbase, type Tx, txidOf, weightOf, wtxidOf } from '../../bitcoin/tx.ts';
+import type { Secp } from '../../crypto/secp.ts';
+import type { Coin, CoinView } from './coin.ts';
+import { checkDustFee } from './dust.ts';
+import { feeAt, type SatsPerKvb, sumOf } from './fee-rate.ts';
+import type { Ledger } from './ledger.ts';
+import { areSequenceLocksMet, isFinal } from './locks.ts';
+import type { Mempool, MempoolEntry } from './mempool.ts';
+import { check, reject, rejectFault, rejectFee } from './rejection.ts';
+import { coinsOf, feeOf, scriptFailure } from './spending.ts';
+import { checkStandardInputs, checkStandardTx, checkStandardWitnesses } from './standard.ts';
+import { isTruc } from './truc.ts';
+
+/** What acceptance looks at. */
+export interface Acceptance {
+  readonly secp: Secp;
+  readonly ledger: Ledger;
+  readonly pool: Mempool;
+  /** Below this nothing is relayed, and replacements pay it for themselves again. */
+  readonly minRelayRate: SatsPerKvb;
+  readonly now: () => number;
+  /** Transactions whose scripts have passed {@link STANDARD_FLAGS}, and thereby every weaker rule. */
+  readonly verified: WeakSet<Tx>;
+}
+
+export interface Terms {
+  /** An unconfirmed parent that is not in the mempool yet but would enter together with this one. */
+  readonly parent?: MempoolEntry;
+  /** The minimum fee is asked of the package and not of each part. */
+  readonly packageFee?: boolean;
+  /** It was in a block: fees, families and chain lengths are no reason to forget it. */
+  readonly returning?: boolean;
+}
+
+const MAX_SIGOP_COST = 16_000;
+const VBYTES_PER_SIGOP = 20;
+const MAX_RELATIVES = 25;
+const MAX_RELATIVES_VSIZE = 101_000;
+
+function checkNew({ ledger, pool }: Acceptance, tx: Tx): void {
+  const txid = txidOf(tx);
+  const known = pool.get(txid);
+  if (known) {
+    reject(wtxidOf(known.tx) === wtxidOf(tx) ? 'txn-already-in-mempool' : 'txn-same-nonwitness-data-in-mempool');
+  }
+  const isKnown = tx.outputs.some((_, vout) => ledger.coin({ txid, vout }));
+  check(!isKnown && !ledger.location(txid), 'txn-already-known');
+}
+
+function entryOf(tx: Tx, coins: readonly Coin[], fee: bigint, time: number): MempoolEntry {
+  const weight = weightOf(tx);
+  const sigopCost = sigopCostOf(tx, coins, CONSENSUS_FLAGS);
+  const vsize = Math.ceil(Math.max(weight, sigopCost * VBYTES_PER_SIGOP) / 4);
+  return { txid: txidOf(tx), tx, coins, fee, vsize, weight, sigopCost, time };
+}
+
+/** The entry of a transaction that was accepted before, at `time`. Throws when what it spends is not there. */
+export function restoredEntry(context: Acceptance, tx: Tx, time: number): MempoolEntry {
+  const coins = coinsOf(tx, coinFor(context));
+  context.verified.add(tx);
+  return entryOf(tx, coins, feeOf(tx, coins, context.ledger.height + 1), time);
+}
+
+/** The coin as the next block would find it, unconfirmed parents included. */
+function coinFor({ ledger, pool }: Acceptance, parent?: MempoolEntry): CoinView {
+  return (outpoint) => {
+    const unconfirmed = parent?.txid === outpoint.txid ? parent : pool.get(outpoint.txid);
+    const output = unconfirmed?.tx.outputs[outpoint.vout];
+    return output ? { ...output, height: ledger.height + 1, isCoinbase: false } : ledger.coin(outpoint);
+  };
+}
+
+/** Mempool transactions that spend what `tx` spends. */
+export const conflictsOf = (pool: Mempool, tx: Tx): Set<Txid> =>
+  new Set(tx.inputs.map((input) => pool.spender(input.prevout)?.txid).filter((txid) => txid !== undefined));
+
+/**
+ * Everything but family, replacement and scripts. Refuses by throwing {@link TxRejection}; returns what would enter.
+ */
+export function examine(context: Acceptance, tx: Tx, terms: Terms = {}): MempoolEntry {
+  const { ledger, minRelayRate } = context;
+  rejectFault(checkTx(tx));
+  check(!isCoinbase(tx), 'coinbase');
+  checkStandardTx(tx);
+  check(isFinal(tx, ledger), 'non-final');
+  checkNew(context, tx);
+  const coins = coinsOf(tx, coinFor(context, terms.parent));
+  check(areSequenceLocksMet(tx, coins, ledger), 'non-BIP68-final');
+  const fee = feeOf(tx, coins, ledger.height + 1);
+  checkStandardInputs(tx, coins);
+  checkStandardWitnesses(tx, coins);
+  const entry = entryOf(tx, coins, fee, context.now());
+  const { sigopCost, vsize } = entry;
+  check(sigopCost <= MAX_SIGOP_COST, 'bad-txns-too-many-sigops', String(sigopCost));
+  if (!terms.returning) {
+    checkDustFee(tx, fee);
+    const minimum = feeAt(minRelayRate, vsize);
+    // Only a version 3 parent can count on the child that pays for it to stay, so only it may pay less.
+    if (fee < minimum && !isTruc(tx)) reject('min relay fee not met', `${fee} < ${minimum}`);
+    if (fee < minimum && !terms.packageFee) rejectFee('min relay fee not met', `${fee} < ${minimum}`);
+  }
+  return entry;
+}
+
+/**
+ * No long or heavy chains of unconfirmed transactions. `added` enter together, parents first. What they replace still
+ * counts, but as in bitcoind a single transaction replaced makes room for its like.
+ */
+export function checkChainLimits(pool: Mempool, added: readonly MempoolEntry[], conflicts: ReadonlySet<Txid>): void {
+  const ancestors = new Set(added.flatMap((part) => [...pool.ancestorsOf(part.tx)]));
+  const bound = (relatives: Iterable<MempoolEntry>, whose: string, room: readonly MempoolEntry[]): void => {
+    const all = new Set([...relatives, ...added]);
+    const vsize = sumOf(all).vsize;
+    check(
+      all.size <= MAX_RELATIVES + Math.min(room.length, 1) && vsize <= MAX_RELATIVES_VSIZE + sumOf(room).vsize,
+      'too-long-mempool-chain',
+      `${all.size} ${whose} of ${vsize} virtual bytes`,
+    );
+  };
+  bound(ancestors, 'ancestors', []);
+  const room = added.length === 1 && conflicts.size === 1 ? [...pool.withDescendants(conflicts)] : [];
+  for (const { txid } of ancestors) bound(pool.withDescendants([txid]), `descendants of ${txid}`, room);
+}
+
+/** A transaction cannot depend on what it replaces. */
+export function checkNotReplacingAncestor(pool: Mempool, tx: Tx, conflicts: ReadonlySet<Txid>): void {
+  for (const ancestor of pool.ancestorsOf(tx)) {
+    check(!conflicts.has(ancestor.txid), 'bad-txns-spends-conflicting-tx', ancestor.txid);
+  }
+}
+
+/** The scripts of every input, under bitcoind's stricter rules for what it relays. */
+export function checkScripts({ secp, verified }: Acceptance, { tx, coins }: MempoolEntry): void {
+  if (verified.has(tx)) return;
+  const failure = scriptFailure(secp, tx, coins, STANDARD_FLAGS);
+  if (failure) {
+    const isMandatory = scriptFailure(secp, tx, coins, CONSENSUS_FLAGS) !== undefined;
+    reject(isMandatory ? 'mandatory-script-verify-flag-failed' : 'non-mandatory-script-verify-flag', failure);
+  }
+  verified.add(tx);
+}

@@ -1,0 +1,114 @@
+/** Consensus on blocks: what may be connected to the tip. Refusals carry bitcoind's reasons. */
+import { equal, type OutpointKey, outpointKey } from '../../base/bytes.ts';
+import { type Block, blockWeight, MAX_BLOCK_SIGOP_COST, MAX_BLOCK_WEIGHT } from '../../bitcoin/block.ts';
+import { checkTx } from '../../bitcoin/check-tx.ts';
+import { CONSENSUS_FLAGS } from '../../bitcoin/interpreter/verify.ts';
+import { checkWitnessCommitment, txMerkleRoot } from '../../bitcoin/merkle.ts';
+import { hasProofOfWork, REGTEST_BITS } from '../../bitcoin/proof-of-work.ts';
+import { pushNumber } from '../../bitcoin/script.ts';
+import { sigopCostOf } from '../../bitcoin/sigops.ts';
+import { isCoinbase, type Tx, txidOf } from '../../bitcoin/tx.ts';
+import type { Secp } from '../../crypto/secp.ts';
+import { type Coin, type CoinView, isUnspendable } from './coin.ts';
+import type { Ledger } from './ledger.ts';
+import { areSequenceLocksMet, isFinal } from './locks.ts';
+import { MAX_FUTURE_SECONDS, MIN_BLOCK_VERSION, subsidyAt } from './params.ts';
+import { check, reject, rejectFault } from './rejection.ts';
+import { coinsOf, feeOf, scriptFailure } from './spending.ts';
+
+export interface BlockContext {
+  readonly secp: Secp;
+  readonly ledger: Ledger;
+  /** Unix seconds. */
+  readonly now: () => number;
+  /** Transactions whose scripts have passed rules at least as strict as a block's. */
+  readonly verified: WeakSet<Tx>;
+}
+
+function checkHeader({ ledger, now }: BlockContext, { header }: Block): void {
+  check(header.bits === REGTEST_BITS, 'bad-diffbits');
+  check(hasProofOfWork(header), 'high-hash');
+  check(header.time > ledger.medianTime, 'time-too-old');
+  check(header.time <= now() + MAX_FUTURE_SECONDS, 'time-too-new');
+  check(header.version >= MIN_BLOCK_VERSION, 'bad-version');
+}
+
+/** What holds of a block by itself. */
+function checkBody(block: Block): void {
+  const { root, isMutated } = txMerkleRoot(block.txs);
+  check(block.txs.length > 0, 'bad-blk-length');
+  check(equal(root, block.header.merkleRoot), 'bad-txnmrklroot');
+  // CVE-2012-2459: repeating transactions can leave the root as it is.
+  check(!isMutated, 'bad-txns-duplicate');
+  check(blockWeight(block) <= MAX_BLOCK_WEIGHT, 'bad-blk-weight');
+  check(isCoinbase(block.txs[0]!), 'bad-cb-missing');
+  check(!block.txs.slice(1).some(isCoinbase), 'bad-cb-multiple');
+  for (const tx of block.txs) rejectFault(checkTx(tx));
+}
+
+/** BIP34. */
+function checkHeight(coinbase: Tx, height: number): void {
+  const expected = pushNumber(BigInt(height));
+  const found = coinbase.inputs[0]!.scriptSig.subarray(0, expected.length);
+  check(equal(expected, found), 'bad-cb-height');
+}
+
+/** The ledger's coins with what the block has done so far. */
+class Overlay {
+  readonly #ledger: Ledger;
+  readonly #changes = new Map<OutpointKey, Coin | undefined>();
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  coin: CoinView = (outpoint) => {
+    const key = outpointKey(outpoint);
+    return this.#changes.has(key) ? this.#changes.get(key) : this.#ledger.coin(outpoint);
+  };
+
+  apply(tx: Tx, height: number): void {
+    const txid = txidOf(tx);
+    for (const input of tx.inputs) this.#changes.set(outpointKey(input.prevout), undefined);
+    for (const [vout, output] of tx.outputs.entries()) {
+      if (isUnspendable(output)) continue;
+      this.#changes.set(outpointKey({ txid, vout }), { ...output, height, isCoinbase: isCoinbase(tx) });
+    }
+  }
+}
+
+function checkSpends({ secp, ledger, verified }: BlockContext, { txs }: Block): void {
+  const height = ledger.height + 1;
+  const overlay = new Overlay(ledger);
+  let fees = 0n;
+  let sigopCost = 0;
+  for (const tx of txs) {
+    const coins = isCoinbase(tx) ? [] : coinsOf(tx, overlay.coin);
+    sigopCost += sigopCostOf(tx, coins, CONSENSUS_FLAGS);
+    check(sigopCost <= MAX_BLOCK_SIGOP_COST, 'bad-blk-sigops');
+    if (!isCoinbase(tx)) {
+      fees += feeOf(tx, coins, height);
+      check(areSequenceLocksMet(tx, coins, ledger), 'bad-txns-nonfinal');
+      const failure = verified.has(tx) ? undefined : scriptFailure(secp, tx, coins, CONSENSUS_FLAGS);
+      if (failure) reject('mandatory-script-verify-flag-failed', failure);
+    }
+    overlay.apply(tx, height);
+  }
+  const created = txs[0]!.outputs.reduce((sum, { value }) => sum + value, 0n);
+  check(created <= subsidyAt(height) + fees, 'bad-cb-amount');
+}
+
+/** Refuses, by throwing `TxRejection`, a block that must not be connected to the ledger's tip. */
+export function checkBlock(context: BlockContext, block: Block): void {
+  const { ledger } = context;
+  checkHeader(context, block);
+  checkBody(block);
+  check(
+    block.txs.every((tx) => isFinal(tx, ledger)),
+    'bad-txns-nonfinal',
+  );
+  checkHeight(block.txs[0]!, ledger.height + 1);
+  rejectFault(checkWitnessCommitment(block.txs));
+  // BIP30 needs no check of its own: heights make coinbases differ, and what spends them differs with them.
+  checkSpends(context, block);
+}

@@ -1,0 +1,271 @@
+/**
+ * The embedded node: ledger, mempool and journal as one state. Every change is checked first, then written down, then
+ * made, then told; a refusal changes nothing.
+ */
+import { InvariantError, messageOf } from '../../base/errors.ts';
+import { type Block, type BlockHash, blockHash, parseBlock, serializeBlock } from '../../bitcoin/block.ts';
+import { type Tx, txidOf } from '../../bitcoin/tx.ts';
+import type { Secp } from '../../crypto/secp.ts';
+import { type Acceptance, conflictsOf, restoredEntry } from './acceptance.ts';
+import { type Admission, admitOne, admitPair, checkPair } from './admission.ts';
+import type { BlockStore } from './block-file.ts';
+import { checkBlock } from './block-rules.ts';
+import type { SatsPerKvb } from './fee-rate.ts';
+import { decodeEntry, encodeEntry, type JournalEntry } from './journal.ts';
+import { type ChainBlock, Ledger } from './ledger.ts';
+import { Mempool, type MempoolEntry } from './mempool.ts';
+import { check, reject, TxRejection } from './rejection.ts';
+
+/** What happened, in the order it did; each after the state it speaks of is in place. */
+export type NodeEvent =
+  | { readonly type: 'entered'; readonly entry: MempoolEntry }
+  | { readonly type: 'connected'; readonly block: ChainBlock }
+  /** `tip` is the block below. */
+  | { readonly type: 'disconnected'; readonly block: ChainBlock; readonly tip: ChainBlock };
+
+export interface NodeOptions {
+  readonly secp: Secp;
+  /** Unix seconds. */
+  readonly now: () => number;
+  readonly store: BlockStore;
+  readonly minRelayRate: SatsPerKvb;
+  readonly onEvent: (event: NodeEvent) => void;
+}
+
+export class RegtestNode {
+  readonly ledger = new Ledger();
+  readonly pool = new Mempool();
+  readonly #options: NodeOptions;
+  readonly #acceptance: Acceptance;
+  readonly #verified = new WeakSet<Tx>();
+  /** Blocks off the active chain that a longer branch may bring back. */
+  readonly #branches = new Map<BlockHash, Block>();
+  #shift = 0;
+  #changes = 0;
+  /** Events kept back until a reorganization is through. */
+  #held: NodeEvent[] | undefined;
+
+  /** Restores what the store holds. Throws on a store that is not from a chain like this. */
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    const { secp, minRelayRate } = options;
+    this.#acceptance = {
+      secp,
+      minRelayRate,
+      ledger: this.ledger,
+      pool: this.pool,
+      now: this.now,
+      verified: this.#verified,
+    };
+    this.#restore();
+  }
+
+  /** Unix seconds as blocks are stamped with. */
+  now = (): number => this.#options.now() + this.#shift;
+
+  /** How often the state has changed since the chain began. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Seconds that blocks are stamped later than the clock. */
+  get shift(): number {
+    return this.#shift;
+  }
+
+  get minRelayRate(): SatsPerKvb {
+    return this.#options.minRelayRate;
+  }
+
+  /** From here on the clock is read `seconds` later than it is. */
+  shiftClock(seconds: number): void {
+    this.#write({ type: 'shifted', seconds });
+    this.#shift = seconds;
+  }
+
+  /** Would enter the mempool? Refuses like {@link accept}; changes nothing. */
+  tryOne = (tx: Tx): Admission => admitOne(this.#acceptance, tx);
+
+  accept(tx: Tx): void {
+    this.#admit(this.tryOne(tx));
+  }
+
+  /**
+   * A parent and its child, the way bitcoind takes them: each on its own if it can, together if the parent needs the
+   * child's fee. The parent may have entered when the child is refused.
+   */
+  acceptPair(parent: Tx, child: Tx): void {
+    checkPair(this.#acceptance, parent, child);
+    if (!this.pool.has(txidOf(parent)) && !this.ledger.location(txidOf(parent))) {
+      try {
+        this.accept(parent);
+      } catch (error) {
+        if (!(error instanceof TxRejection && error.isReconsiderable)) throw error;
+        this.#admit(admitPair(this.#acceptance, parent, child));
+        return;
+      }
+    }
+    this.accept(child);
+  }
+
+  /** Connects `block` to the tip, or takes its branch once that is the longest. Throws {@link TxRejection}. */
+  submit(block: Block): 'connected' | 'reorganized' | 'kept' {
+    const hash = blockHash(block.header);
+    check(!this.ledger.find(hash) && !this.#branches.has(hash), 'duplicate');
+    if (block.header.previous === this.ledger.tip.hash) {
+      this.connect(block);
+      return 'connected';
+    }
+    const branch = this.#branchTo(block);
+    const fork = this.ledger.find(branch[0]!.header.previous)!;
+    this.#branches.set(hash, block);
+    if (fork.height + branch.length <= this.ledger.height) return 'kept';
+    this.#reorganize(fork, branch);
+    return 'reorganized';
+  }
+
+  /** Connects a block to the tip. Throws {@link TxRejection}. */
+  connect(block: Block): ChainBlock {
+    const { secp } = this.#options;
+    checkBlock({ secp, ledger: this.ledger, now: this.now, verified: this.#verified }, block);
+    this.#write({ type: 'connected', raw: serializeBlock(block) });
+    const added = this.#connect(block);
+    this.#tell({ type: 'connected', block: added });
+    return added;
+  }
+
+  /** Takes the `count` topmost blocks off; their transactions wait again, as far as they still can. */
+  disconnect(count: number): void {
+    this.#write({ type: 'disconnected', count });
+    for (const event of this.#disconnect(count)) this.#tell(event);
+  }
+
+  close(): void {
+    this.#options.store.close();
+  }
+
+  #write(entry: JournalEntry): void {
+    this.#options.store.append(encodeEntry(entry));
+    this.#changes++;
+  }
+
+  #tell(event: NodeEvent): void {
+    if (this.#held) this.#held.push(event);
+    else this.#options.onEvent(event);
+  }
+
+  #admit(admission: Admission): void {
+    const { entries, replaced } = admission;
+    this.#write({
+      type: 'accepted',
+      time: entries[0]!.time,
+      txs: entries.map((entry) => entry.tx),
+      replaced: [...replaced].map((entry) => entry.txid),
+    });
+    this.#enter(admission);
+    for (const entry of entries) this.#tell({ type: 'entered', entry });
+  }
+
+  #enter({ entries, replaced }: Admission): void {
+    for (const entry of replaced) this.pool.remove(entry.txid);
+    for (const entry of entries) this.pool.add(entry);
+  }
+
+  #connect(block: Block): ChainBlock {
+    const added = this.ledger.connect(block);
+    for (const tx of block.txs) this.pool.remove(txidOf(tx));
+    for (const tx of block.txs) {
+      for (const gone of this.pool.withDescendants(conflictsOf(this.pool, tx))) this.pool.remove(gone.txid);
+    }
+    return added;
+  }
+
+  #disconnect(count: number): readonly NodeEvent[] {
+    const events: NodeEvent[] = [];
+    const returning: Tx[] = [];
+    for (let i = 0; i < count; i++) {
+      const block = this.ledger.disconnect();
+      returning.unshift(...block.block.txs.slice(1));
+      events.push({ type: 'disconnected', block, tip: this.ledger.tip });
+    }
+    this.#refill(returning);
+    return events;
+  }
+
+  /** The mempool after a reorganization: what was in blocks comes first, then all that waited. */
+  #refill(returning: readonly Tx[]): void {
+    const waiting = [...this.pool.entries()];
+    for (const { txid } of waiting) this.pool.remove(txid);
+    for (const tx of [...returning, ...waiting.map((entry) => entry.tx)]) {
+      try {
+        this.#enter(admitOne(this.#acceptance, tx, { returning: true }));
+      } catch (error) {
+        if (!(error instanceof TxRejection)) throw error;
+      }
+    }
+  }
+
+  /** The blocks from the active chain up to `block`, lowest first. */
+  #branchTo(block: Block): Block[] {
+    const branch = [block];
+    while (!this.ledger.find(branch[0]!.header.previous)) {
+      const below = this.#branches.get(branch[0]!.header.previous);
+      if (!below) reject('prev-blk-not-found');
+      branch.unshift(below);
+    }
+    return branch;
+  }
+
+  /** Takes `branch` in place of what stands on `fork`, or, if it turns out invalid, leaves all as it was. */
+  #reorganize(fork: ChainBlock, branch: readonly Block[]): void {
+    const old: Block[] = [];
+    for (let height = fork.height + 1; height <= this.ledger.height; height++) old.push(this.ledger.at(height)!.block);
+    const switchTo = (blocks: readonly Block[]): void => {
+      this.disconnect(this.ledger.height - fork.height);
+      for (const block of blocks) this.connect(block);
+    };
+    // Nobody sees the way there, so that nobody can act in the middle of it.
+    const events: NodeEvent[] = (this.#held = []);
+    try {
+      switchTo(branch);
+      for (const block of old) this.#branches.set(blockHash(block.header), block);
+    } catch (error) {
+      switchTo(old);
+      events.length = 0;
+      throw error;
+    } finally {
+      for (const block of branch) this.#branches.delete(blockHash(block.header));
+      this.#held = undefined;
+      for (const event of events) this.#tell(event);
+    }
+  }
+
+  #restore(): void {
+    for (const [i, payload] of this.#options.store.read().entries()) {
+      try {
+        this.#replay(decodeEntry(payload));
+      } catch (error) {
+        throw new InvariantError(`the stored chain cannot be continued from entry ${i}: ${messageOf(error)}`);
+      }
+      this.#changes++;
+    }
+  }
+
+  /** What we wrote down ourselves was checked before. */
+  #replay(entry: JournalEntry): void {
+    switch (entry.type) {
+      case 'connected':
+        this.#connect(parseBlock(entry.raw));
+        return;
+      case 'disconnected':
+        this.#disconnect(entry.count);
+        return;
+      case 'accepted':
+        for (const txid of entry.replaced) this.pool.remove(txid);
+        for (const tx of entry.txs) this.pool.add(restoredEntry(this.#acceptance, tx, entry.time));
+        return;
+      case 'shifted':
+        this.#shift = entry.seconds;
+    }
+  }
+}
