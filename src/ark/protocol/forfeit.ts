@@ -15,6 +15,7 @@ import {
   isLeafOf,
   keysAmong,
   keysBesides,
+  type LeafSigner,
   leafFields,
   revealedLeaf,
   signatureFault,
@@ -131,21 +132,18 @@ export function parseForfeit(secp: Secp, text: string, rules: ForfeitRules): For
   return { vtxo, connector, psbt, vtxoIndex, leaf, signerKey };
 }
 
-export interface ForfeitSecrets {
+export interface ForfeitSigners {
   /** Of the forfeit's `signerKey`. */
-  readonly signer: Bytes;
+  readonly signer: LeafSigner;
   /** Witness of the connector's input; `index` is its place in `tx`. */
   readonly connectorWitness: (tx: Tx, index: number, prevouts: readonly TxOut[]) => readonly Bytes[];
-  /** 32 fresh random bytes. */
-  readonly aux: Bytes;
 }
 
 /** The forfeit transaction with every witness, ready to broadcast once the connector is on chain. */
-export function completeForfeit(secp: Secp, forfeit: Forfeit, secrets: ForfeitSecrets): Tx {
-  const { psbt, vtxoIndex, leaf } = forfeit;
+export function completeForfeit({ psbt, vtxoIndex, leaf }: Forfeit, signers: ForfeitSigners): Tx {
   const prevouts = prevoutsOf(psbt)!;
-  const signed = signLeaf(secp, psbt, vtxoIndex, prevouts, leaf, secrets.signer, secrets.aux);
+  const signed = signLeaf(psbt, vtxoIndex, prevouts, leaf, signers.signer);
   const connectorIndex = 1 - vtxoIndex;
-  const finalWitness = secrets.connectorWitness(psbt.tx, connectorIndex, prevouts);
+  const finalWitness = signers.connectorWitness(psbt.tx, connectorIndex, prevouts);
   return finalize(withInput(signed, connectorIndex, { finalWitness }));
 }

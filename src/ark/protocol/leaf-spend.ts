@@ -116,22 +116,33 @@ export function signatureFault(
   return undefined;
 }
 
-/** Adds the signature of `secret` over the leaf that input `index` spends (64 bytes, SIGHASH_DEFAULT, or with `type`). */
+/** Signs 32-byte messages for one key; where the secret lives is its own business. */
+export interface LeafSigner {
+  /** x-only. */
+  readonly publicKey: Bytes;
+  sign(message: Bytes): Bytes;
+}
+
+/** A signer over a secret at hand; `aux` is 32 fresh random bytes. */
+export const secretSigner = (secp: Secp, secret: Bytes, aux: Bytes): LeafSigner => ({
+  publicKey: secp.publicKey(secret).slice(1),
+  sign: (message) => secp.schnorrSign(message, secret, aux),
+});
+
+/** Adds the signer's signature over the leaf that input `index` spends (64 bytes, SIGHASH_DEFAULT, or with `type`). */
 export function signLeaf(
-  secp: Secp,
   psbt: Psbt,
   index: number,
   prevouts: readonly TxOut[],
   leaf: Leaf,
-  secret: Bytes,
-  aux: Bytes,
+  signer: LeafSigner,
   type: number = SIGHASH.DEFAULT,
 ): Psbt {
   const message = taprootSighash(psbt.tx, index, prevouts, { type, leafHash: leaf.hash });
   if (!message) throw new RangeError(`no sighash of type ${type} for input ${index}`);
-  const bare = secp.schnorrSign(message, secret, aux);
+  const bare = signer.sign(message);
   return withTapScriptSig(psbt, index, {
-    publicKey: secp.publicKey(secret).slice(1),
+    publicKey: signer.publicKey,
     leafHash: leaf.hash,
     signature: type === SIGHASH.DEFAULT ? bare : concat(bare, Uint8Array.of(type)),
   });
@@ -141,12 +152,12 @@ export function signLeaf(
 export function signLeaves(secp: Secp, psbt: Psbt, secret: Bytes, aux: Bytes, type: number = SIGHASH.DEFAULT): Psbt {
   const prevouts = prevoutsOf(psbt);
   if (!prevouts) throw new RangeError('an input does not name the output it spends');
-  const own = secp.publicKey(secret).slice(1);
+  const signer = secretSigner(secp, secret, aux);
   return psbt.inputs.reduce((signed, input, i) => {
     const revealed = revealedLeaf(input);
     const leaf = revealed && withClosure(revealed);
-    const asked = leaf?.closure.keys.some((key) => equal(key, own));
-    return leaf && asked ? signLeaf(secp, signed, i, prevouts, leaf, secret, aux, type) : signed;
+    const asked = leaf?.closure.keys.some((key) => equal(key, signer.publicKey));
+    return leaf && asked ? signLeaf(signed, i, prevouts, leaf, signer, type) : signed;
   }, psbt);
 }
 

@@ -12,6 +12,7 @@ import {
   isConditionMet,
   keysAmong,
   keysBesides,
+  type LeafSigner,
   leafOfVtxo,
   revealedLeaf,
   signatureFault,
@@ -210,23 +211,17 @@ export interface Cosigned {
 }
 
 /**
- * Adds the server's signatures to the ark transaction and to the checkpoints. `secretOf` gives the secret of each
- * input's signer key, `aux` is 32 fresh random bytes. Only for a submission whose VTXOs are booked as spent by it.
+ * Adds the server's signatures to the ark transaction and to the checkpoints; `signerOf` gives the signer of each
+ * input's server key. Only for a submission whose VTXOs are booked as spent by it before anybody sees the result.
  */
-export function cosign(
-  secp: Secp,
-  { arkTx, inputs }: Submission,
-  secretOf: (signerKey: Bytes) => Bytes,
-  aux: Bytes,
-): Cosigned {
+export function cosign({ arkTx, inputs }: Submission, signerOf: (signerKey: Bytes) => LeafSigner): Cosigned {
   const prevouts = prevoutsOf(arkTx)!;
   const signed = inputs.reduce(
-    (psbt, { checkpoint, signerKey }, i) =>
-      signLeaf(secp, psbt, i, prevouts, checkpoint.output.leaf, secretOf(signerKey), aux),
+    (psbt, { checkpoint, signerKey }, i) => signLeaf(psbt, i, prevouts, checkpoint.output.leaf, signerOf(signerKey)),
     arkTx,
   );
   const checkpoints = inputs.map(({ checkpoint: { psbt }, leaf, signerKey }) =>
-    signLeaf(secp, psbt, 0, prevoutsOf(psbt)!, leaf, secretOf(signerKey), aux),
+    signLeaf(psbt, 0, prevoutsOf(psbt)!, leaf, signerOf(signerKey)),
   );
   return { arkTx: signed, checkpoints };
 }

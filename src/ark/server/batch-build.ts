@@ -70,7 +70,11 @@ async function checkBoardings(registration: Registration, intents: readonly Stor
       unfit.push({ id, reason: messageOf(error) });
     }
   }
-  if (unfit.length > 0) throw new UnfitError(unfit[0]!.reason, unfit.map(({ id }) => id));
+  if (unfit.length > 0)
+    throw new UnfitError(
+      unfit[0]!.reason,
+      unfit.map(({ id }) => id),
+    );
 }
 
 function boardingInput(ctx: ArkContext, input: RegisteredInput): BoardingInput {

@@ -94,7 +94,10 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       case 'announceStart':
         return hub.publish(startMessage(running(effect.id)));
       case 'build':
-        return build(running(effect.id), effect.members.map((member) => member.intentId));
+        return build(
+          running(effect.id),
+          effect.members.map((member) => member.intentId),
+        );
       case 'openSigning':
         return openSigning(running(effect.id));
       case 'shareNonces':
@@ -138,7 +141,13 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
   async function selectIntents(): Promise<void> {
     const id = ctx.newId();
     const candidates = await queuedIntents(ctx.db, ctx.settings().maxParticipants);
-    const taken = await ctx.db.write((tx) => takeIntents(tx, candidates.map((intent) => intent.id), id));
+    const taken = await ctx.db.write((tx) =>
+      takeIntents(
+        tx,
+        candidates.map((intent) => intent.id),
+        id,
+      ),
+    );
     const intents = candidates.filter((intent) => taken.includes(intent.id));
     const { minParticipants } = ctx.settings();
     if (intents.length > 0 && intents.length < minParticipants) {
@@ -304,4 +313,3 @@ const reasonOf = (error: unknown): string =>
   error instanceof UnfitError || (error instanceof Error && error.name === 'ProtocolError')
     ? messageOf(error)
     : 'internal error';
-

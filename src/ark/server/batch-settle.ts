@@ -2,18 +2,17 @@
  * The end of a batch: sign the commitment transaction, make everything durable, broadcast, and only then let the new
  * VTXOs exist. Between the two writes the batch is `pending`; a restart finds it so and finishes or undoes it.
  */
-import { toHex, type Txid } from '../../base/bytes.ts';
+import { type Txid, toHex } from '../../base/bytes.ts';
 import { invariant, ProtocolError } from '../../base/errors.ts';
 import { sats, sumSats } from '../../base/units.ts';
 import { addressOf } from '../../bitcoin/address.ts';
 import { type Psbt, prevoutsOf, psbtBase64, type TapScriptSig, withInput } from '../../bitcoin/psbt.ts';
-import { taprootSighash } from '../../bitcoin/sighash.ts';
 import { parseTx, type Tx, txHex, txidOf } from '../../bitcoin/tx.ts';
 import type { GraphSignatures } from '../../txgraph/cosign.ts';
 import type { TxGraph } from '../../txgraph/graph.ts';
 import { nodePsbt } from '../protocol/batch-tree.ts';
 import { arkError } from '../protocol/errors.ts';
-import { finalize, leafFields } from '../protocol/leaf-spend.ts';
+import { finalize, leafFields, signLeaf } from '../protocol/leaf-spend.ts';
 import { type BuiltBatch, isBoarding, vtxoOutputs } from './batch-build.ts';
 import type { ArkContext } from './context.ts';
 import { boardingLeaf } from './debts.ts';
@@ -32,14 +31,7 @@ import {
   type TreeTx,
 } from './store/batches.ts';
 import { deleteIntents, type StoredIntent } from './store/intents.ts';
-import {
-  insertVtxos,
-  type NewVtxo,
-  spendVtxo,
-  unspendSettled,
-  vtxosByTxid,
-  vtxosSpentBy,
-} from './store/vtxos.ts';
+import { insertVtxos, type NewVtxo, spendVtxo, unspendSettled, vtxosByTxid, vtxosSpentBy } from './store/vtxos.ts';
 
 /** All that a batch has gathered when it is ready to settle. */
 export interface GatheredBatch {
@@ -62,8 +54,7 @@ export interface Settler {
 }
 
 /** A node's definite no: the transaction is not and will not be in its mempool as it stands. */
-const isRejection = (error: unknown): boolean =>
-  error instanceof ProtocolError && error.code !== 'TX_ALREADY_IN_CHAIN';
+const isRejection = (error: unknown): boolean => error instanceof ProtocolError && error.code !== 'TX_ALREADY_IN_CHAIN';
 
 export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
   async function settle(gathered: GatheredBatch): Promise<Txid> {
@@ -86,7 +77,9 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
     const prevouts = prevoutsOf(psbt);
     invariant(prevouts, 'the commitment names all its prevouts');
     const boardings = new Map(
-      intents.flatMap(({ intent }) => intent.inputs.filter(isBoarding)).map((input) => [input.outpoint as string, input]),
+      intents
+        .flatMap(({ intent }) => intent.inputs.filter(isBoarding))
+        .map((input) => [input.outpoint as string, input]),
     );
     return psbt.tx.inputs.reduce((signed, { prevout }, index) => {
       const outpoint = `${prevout.txid}:${prevout.vout}`;
@@ -94,7 +87,7 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
       if (!boarding) return withInput(signed, index, { tapKeySig: ctx.wallet.sign(psbt.tx, index, prevouts) });
       const sigs = boardingSigs.get(outpoint);
       invariant(sigs, 'every boarding input is signed by its owner');
-      return withInput(signed, index, cosignBoarding(psbt, index, prevouts, boarding, sigs));
+      return cosignBoarding(signed, index, prevouts, boarding, sigs);
     }, psbt);
   }
 
@@ -104,13 +97,13 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
     prevouts: NonNullable<ReturnType<typeof prevoutsOf>>,
     boarding: RegisteredInput,
     sigs: readonly TapScriptSig[],
-  ) {
+  ): Psbt {
     const leaf = boardingLeaf(ctx, boarding);
-    const message = taprootSighash(psbt.tx, index, prevouts, { leafHash: leaf.hash });
-    invariant(message, 'a boarding input has a sighash');
-    const signature = ctx.signer.sign('signer', message);
-    const own: TapScriptSig = { publicKey: ctx.signerKeys[0]!, leafHash: leaf.hash, signature };
-    return { tapScriptSigs: [...sigs, own], ...leafFields(leaf) };
+    const revealed = withInput(psbt, index, { ...leafFields(leaf), tapScriptSigs: sigs });
+    return signLeaf(revealed, index, prevouts, leaf, {
+      publicKey: ctx.signerKeys[0]!,
+      sign: (message) => ctx.signer.sign('signer', message),
+    });
   }
 
   async function recordOf(gathered: GatheredBatch, tx: Tx): Promise<Batch> {
@@ -173,12 +166,16 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
           vtxo_outpoint: input.outpoint,
         });
       }
-      await deleteIntents(tx, intents.map(({ id }) => id));
+      await deleteIntents(
+        tx,
+        intents.map(({ id }) => id),
+      );
     });
   }
 
   async function broadcast(record: Batch): Promise<void> {
-    if (!(await ctx.chain.transaction(record.commitmentTxid!))) await ctx.chain.broadcast(parseTx(record.commitmentTx!));
+    if (!(await ctx.chain.transaction(record.commitmentTxid!)))
+      await ctx.chain.broadcast(parseTx(record.commitmentTx!));
   }
 
   /** Makes a batch final whose commitment is in the mempool or the chain. */

@@ -8,7 +8,6 @@ import type { Entropy } from '../../runtime/entropy.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Signer } from '../../runtime/signer.ts';
 import type { Db } from '../../store/db.ts';
-import type { FeePrograms } from '../protocol/fee.ts';
 import type { ArkPublicKeys, ArkSettings } from '../protocol/settings.ts';
 import type { ArkKeyName } from './keys.ts';
 import type { ServerWallet } from './wallet.ts';
@@ -29,7 +28,6 @@ export interface ArkContext {
   readonly forfeitScript: Bytes;
   /** The current settings: an operator may change them while the server runs. */
   settings(): ArkSettings;
-  feePrograms(): FeePrograms;
   nowSeconds(): UnixSeconds;
   /** A fresh random UUID. */
   newId(): string;

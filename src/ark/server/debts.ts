@@ -2,14 +2,14 @@
  * What the members of a batch owe before it may settle: a signed forfeit for each VTXO they give up, a signature on the
  * commitment transaction for each boarding input. All verified on arrival, in full.
  */
-import { equal, fromHex, type OutpointKey, outpointKey } from '../../base/bytes.ts';
+import { equal, fromHex, type OutpointKey, outpointKey, parseOutpoint } from '../../base/bytes.ts';
 import { invariant } from '../../base/errors.ts';
 import { parsePsbt, prevoutsOf, psbtBase64, type TapScriptSig } from '../../bitcoin/psbt.ts';
 import { SIGHASH } from '../../bitcoin/sighash.ts';
 import { txidOf } from '../../bitcoin/tx.ts';
 import type { Tip } from '../../chain/chain.ts';
 import { demand, reading } from '../protocol/errors.ts';
-import { type ForfeitCoin, parseForfeit } from '../protocol/forfeit.ts';
+import { type Coin, parseForfeit } from '../protocol/forfeit.ts';
 import { type ClosureLeaf, keysBesides, leafOfVtxo, signatureFault } from '../protocol/leaf-spend.ts';
 import { vtxoScript } from '../protocol/vtxo.ts';
 import { type BuiltBatch, isBoarding, owesForfeit } from './batch-build.ts';
@@ -37,36 +37,37 @@ export function boardingLeaf(ctx: ArkContext, input: RegisteredInput): ClosureLe
   return leaf;
 }
 
+const coinOf = ({ outpoint, amount, script }: RegisteredInput): Coin => ({
+  outpoint: parseOutpoint(outpoint),
+  value: amount,
+  script: fromHex(script),
+});
+
 export function createDebts(ctx: ArkContext, intents: readonly StoredIntent[], built: BuiltBatch): Debts {
   const inputs = intents.flatMap(({ id, intent }) => intent.inputs.map((input) => ({ intentId: id, input })));
   const owner = new Map(inputs.map(({ intentId, input }) => [input.outpoint, intentId]));
-  const coins = new Map(
-    inputs.filter(({ input }) => owesForfeit(input)).map(({ input }) => [input.outpoint, forfeitCoin(input)]),
+  const vtxos = inputs.filter(({ input }) => owesForfeit(input)).map(({ input }) => coinOf(input));
+  const boardings = new Map(
+    inputs.filter(({ input }) => isBoarding(input)).map(({ input }) => [input.outpoint, input]),
   );
-  const boardings = new Map(inputs.filter(({ input }) => isBoarding(input)).map(({ input }) => [input.outpoint, input]));
-  const connectors = new Map(
-    [...built.connectors.values()].flat().map((connector) => [outpointKey(connector.outpoint), connector]),
-  );
+  const connectors: readonly Coin[] = [...built.connectors.values()].flat();
   const forfeits = new Map<OutpointKey, Forfeit>();
   const signatures = new Map<OutpointKey, readonly TapScriptSig[]>();
 
-  function forfeitCoin(input: RegisteredInput): ForfeitCoin {
-    return { value: input.amount, vtxo: vtxoScript(ctx.secp, input.leaves.map(fromHex)) };
-  }
-
   function readForfeit(text: string, tip: Tip): Forfeit {
     const forfeit = parseForfeit(ctx.secp, text, {
-      coins,
+      vtxos,
       connectors,
       forfeitScript: ctx.forfeitScript,
       signers: ctx.signerKeys,
       tip,
     });
-    const [outpoint, connector] = [outpointKey(forfeit.vtxo), outpointKey(forfeit.connector)];
+    const outpoint = outpointKey(forfeit.vtxo.outpoint);
+    const connector = outpointKey(forfeit.connector.outpoint);
     const own = built.connectors.get(owner.get(outpoint)!) ?? [];
     const mayUse = own.some((candidate) => outpointKey(candidate.outpoint) === connector);
     demand(mayUse, 'INVALID_FORFEIT_TXS', `connector ${connector} belongs to another intent`);
-    return { outpoint, connector, txid: forfeit.txid, psbt: psbtBase64(forfeit.psbt) };
+    return { outpoint, connector, txid: txidOf(forfeit.psbt.tx), psbt: psbtBase64(forfeit.psbt) };
   }
 
   function signaturesIn(text: string): Map<OutpointKey, readonly TapScriptSig[]> {
@@ -120,4 +121,3 @@ export function createDebts(ctx: ArkContext, intents: readonly StoredIntent[], b
     boardingSigs: () => signatures,
   };
 }
-

@@ -10,7 +10,12 @@ export interface EventHub {
   add(listener: EventListener): () => void;
   /** Sends `message` to whoever listens to one of `topics`, or to all when there are none. */
   publish(message: unknown, topics?: readonly string[]): void;
-  setTopics(listenerId: string, change: (topics: ReadonlySet<string>) => Iterable<string>): ReadonlySet<string> | undefined;
+  /** The listener's new topics; `undefined` when there is no such listener or they are more than `most`. */
+  setTopics(
+    listenerId: string,
+    change: (topics: ReadonlySet<string>) => Iterable<string>,
+    most: number,
+  ): ReadonlySet<string> | undefined;
   readonly size: number;
 }
 
@@ -29,10 +34,11 @@ export function createEventHub(): EventHub {
         if (topics.length === 0 || topics.some((topic) => listener.topics.has(topic))) listener.send(message);
       }
     },
-    setTopics(listenerId, change) {
+    setTopics(listenerId, change, most) {
       const listener = listeners.get(listenerId);
       if (!listener) return undefined;
       const topics = new Set(change(listener.topics));
+      if (topics.size > most) return undefined;
       listeners.set(listenerId, { ...listener, topics });
       return topics;
     },

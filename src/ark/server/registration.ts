@@ -3,7 +3,7 @@
  * more where money moves: an intent is a request, never a fact.
  */
 import { equal, fromHex, type OutpointKey, outpointKey, parseOutpoint, toHex } from '../../base/bytes.ts';
-import { type Sats, sats, sumSats } from '../../base/units.ts';
+import { type Sats, sats, sumSats, type UnixSeconds, unixSeconds } from '../../base/units.ts';
 import { addressOf } from '../../bitcoin/address.ts';
 import { isP2TR } from '../../bitcoin/script.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
@@ -11,7 +11,7 @@ import type { TxOut } from '../../bitcoin/tx.ts';
 import type { ChainOutput, Tip } from '../../chain/chain.ts';
 import { arkError, demand } from '../protocol/errors.ts';
 import { isExtension } from '../protocol/extension.ts';
-import { checkIntentFee } from '../protocol/fee.ts';
+import { intentFee, type PricedIntent } from '../protocol/fee.ts';
 import { type IntentCoin, type IntentProof, parseIntentProof } from '../protocol/intent.ts';
 import { checkIntentTime, parseIntentMessage, type RegisterMessage } from '../protocol/intent-message.ts';
 import { checkVtxoScript, smallestExitDelay } from '../protocol/vtxo.ts';
@@ -36,6 +36,9 @@ export interface RegisteredInput {
   readonly leaves: readonly string[];
   /** The leaf its owner proved it with, hex. */
   readonly leaf: string;
+  /** When the VTXO came to be and, where its batch expires at a time and not a height, when that is. */
+  readonly birth?: UnixSeconds;
+  readonly expiry?: UnixSeconds;
 }
 
 export interface RegisteredIntent {
@@ -56,6 +59,8 @@ const MAX_COSIGNERS = 16;
 export interface Registration {
   /** Queues an intent; returns its id (a UUID). Throws `ArkError`. */
   register(proof: string, message: string): Promise<string>;
+  /** The fee (satoshi) that this intent would have to leave to the server. Throws `ArkError`. */
+  estimateFee(proof: string, message: string): Promise<bigint>;
   /** Removes every queued intent that shares an input with the proof. Throws when there is none. */
   remove(proof: string, message: string): Promise<void>;
   /** Checks a boarding input again; the error is the reason it does not qualify (any more). */
@@ -68,26 +73,23 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
   const proofOf = (proof: string, message: string): IntentProof => parseIntentProof(secp, proof, message, signerKeys);
 
   async function register(proofText: string, messageText: string): Promise<string> {
-    const message = parseIntentMessage('register', messageText);
-    checkIntentTime(message, ctx.nowSeconds());
-    const proof = proofOf(proofText, messageText);
-    checkShape(proof);
-    const cosigners = checkCosigners(message);
-    const outputs = splitOutputs(proof, message, cosigners);
-    const inputs = await checkInputs(proof);
-    demand(
-      outputs.onchain.length === 0 || inputs.every((input) => input.kind !== 'boarding'),
-      'INVALID_INTENT_PROOF',
-      'cannot include onchain inputs and outputs',
-    );
-    const intent: RegisteredIntent = { inputs, ...outputs, cosigners };
-    checkValue(intent, inputs);
+    const { proof, intent } = await read(parseIntentMessage('register', messageText), proofText, messageText);
+    const { inputs } = intent;
+    checkValue(intent);
     const id = ctx.newId();
     await db.write(async (tx) => {
-      const [held] = await intentsHolding(tx, inputs.map((input) => input.outpoint));
+      const [held] = await intentsHolding(
+        tx,
+        inputs.map((input) => input.outpoint),
+      );
       // Clients look for these very words before they delete the older intent and try again.
       demand(!held, 'INTERNAL_ERROR', `duplicated input, ${held?.outpoint} already registered by another intent`);
-      checkUnspent(await vtxosByOutpoint(tx, inputs.map((input) => input.outpoint)));
+      checkUnspent(
+        await vtxosByOutpoint(
+          tx,
+          inputs.map((input) => input.outpoint),
+        ),
+      );
       await insertIntent(tx, {
         id,
         txid: proof.txid,
@@ -100,6 +102,31 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     onQueued();
     return id;
   }
+
+  async function estimateFee(proofText: string, messageText: string): Promise<bigint> {
+    const { intent } = await read(parseIntentMessage('estimate-intent-fee', messageText), proofText, messageText);
+    return feeOf(intent);
+  }
+
+  /** Checks all that an intent says and proves, but for what it pays. */
+  async function read(message: RegisterMessage, proofText: string, messageText: string) {
+    checkIntentTime(message, ctx.nowSeconds());
+    const proof = proofOf(proofText, messageText);
+    checkShape(proof);
+    const cosigners = checkCosigners(message);
+    const outputs = splitOutputs(proof, message, cosigners);
+    const inputs = await checkInputs(proof);
+    demand(
+      outputs.onchain.length === 0 || inputs.every((input) => input.kind !== 'boarding'),
+      'INVALID_INTENT_PROOF',
+      'cannot include onchain inputs and outputs',
+    );
+    const intent: RegisteredIntent = { inputs, ...outputs, cosigners };
+    return { proof, intent };
+  }
+
+  const feeOf = (intent: RegisteredIntent): bigint =>
+    intentFee(ctx.settings().intentFee, priced(intent), ctx.nowSeconds());
 
   function checkShape(proof: IntentProof): void {
     demand(proof.coins.length > 0, 'INVALID_INTENT_PROOF', 'an intent without inputs is not admitted');
@@ -177,10 +204,15 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const data = { vtxo_outpoint: vtxo.outpoint };
     demand(coin.amount === vtxo.amount, 'INVALID_INTENT_PROOF', `the amount of ${vtxo.outpoint} differs`, data);
     demand(toHex(coin.script) === vtxo.script, 'INVALID_INTENT_PROOF', `the script of ${vtxo.outpoint} differs`, data);
-    if (vtxo.origin === 'note') return describe(coin, 'note');
-    if (vtxo.swept) return describe(coin, 'recoverable');
-    checkScript(coin, ctx.settings().unilateralExitDelay);
-    return describe(coin, 'vtxo');
+    const { batchExpiry, unilateralExitDelay } = ctx.settings();
+    const times = {
+      birth: unixSeconds(vtxo.createdAt),
+      ...(batchExpiry.type === 'seconds' && { expiry: unixSeconds(vtxo.expiresAt) }),
+    };
+    if (vtxo.origin === 'note') return { ...describe(coin, 'note'), ...times };
+    if (vtxo.swept) return { ...describe(coin, 'recoverable'), ...times };
+    checkScript(coin, unilateralExitDelay);
+    return { ...describe(coin, 'vtxo'), ...times };
   }
 
   function checkScript(coin: IntentCoin, minExitDelay: RelativeTimelock): void {
@@ -199,6 +231,8 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     demand(same, 'INVALID_INTENT_PROOF', `amount or script of ${outpoint} differ from the chain's`);
     checkScript(coin, vtxo ? unilateralExitDelay : boardingExitDelay);
     const input = describe(coin, 'boarding');
+    const plain = coin.leaf.closure?.kind === 'multisig';
+    demand(plain, 'INVALID_VTXO_SCRIPT', 'a boarding input is signed through a leaf without lock or condition');
     checkBoardingOutput(input, output, smallestExitDelay(coin.tapTree!)!, await chain.tip());
     return input;
   }
@@ -212,8 +246,7 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const depth = at ? tip.height - at.height + 1 : 0;
     demand(at && depth >= boardingConfirmations, 'INVALID_INTENT_PROOF', `${input.outpoint} is not confirmed`, data);
     // Once its owner could spend it alone, the commitment transaction could be double spent at any time.
-    const expired =
-      delay.type === 'blocks' ? depth >= delay.value : tip.medianTime - at.blockTime >= delay.value;
+    const expired = delay.type === 'blocks' ? depth >= delay.value : tip.medianTime - at.blockTime >= delay.value;
     demand(!expired, 'INVALID_INTENT_PROOF', `the exit delay of ${input.outpoint} has passed`, data);
   }
 
@@ -225,14 +258,14 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     checkBoardingOutput(input, output, vtxo ? unilateralExitDelay : boardingExitDelay, await chain.tip());
   }
 
-  function checkValue(intent: RegisteredIntent, inputs: readonly RegisteredInput[]): void {
-    const paidIn = sumSats(inputs.map((input) => input.amount));
-    const paidOut = sumSats([...intent.receivers, ...intent.onchain].map((output) => output.value));
-    demand(paidIn >= paidOut, 'INTENT_INSUFFICIENT_FEE', `outputs of ${paidOut} exceed inputs of ${paidIn}`, {
-      min_fee: '0',
-      actual_fee: `${paidIn - paidOut}`,
-    });
-    checkIntentFee(ctx.feePrograms(), intent, paidIn - paidOut, ctx.nowSeconds());
+  /** What the intent leaves to the server must cover the fee that its programs ask. */
+  function checkValue(intent: RegisteredIntent): void {
+    const paid =
+      sumSats(intent.inputs.map((input) => input.amount)) -
+      sumSats([...intent.receivers, ...intent.onchain].map((output) => output.value));
+    const fee = feeOf(intent);
+    const data = { min_fee: `${fee}`, actual_fee: `${paid}` };
+    demand(paid >= fee, 'INTENT_INSUFFICIENT_FEE', `the intent pays ${paid}, its fee is ${fee}`, data);
   }
 
   async function remove(proofText: string, messageText: string): Promise<void> {
@@ -254,11 +287,29 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     for (const coin of proof.coins) {
       const vtxo = known.get(outpointKey(coin.outpoint));
       const real = vtxo ? vtxo.script : toHex((await chain.output(coin.outpoint))?.script ?? new Uint8Array());
-      demand(real === toHex(coin.script), 'INVALID_INTENT_PROOF', `the script of ${outpointKey(coin.outpoint)} differs`);
+      demand(
+        real === toHex(coin.script),
+        'INVALID_INTENT_PROOF',
+        `the script of ${outpointKey(coin.outpoint)} differs`,
+      );
     }
   }
 
-  return { register, remove, checkBoarding };
+  return { register, estimateFee, remove, checkBoarding };
+}
+
+/** Clients estimate with a weight of zero, so that is what programs see. */
+function priced({ inputs, receivers, onchain }: RegisteredIntent): PricedIntent {
+  const output = ({ value, script }: TxOut) => ({ amount: value, script });
+  return {
+    onchainInputs: inputs.filter((input) => input.kind === 'boarding'),
+    offchainInputs: inputs.flatMap(({ kind, amount, birth, expiry }) => {
+      if (kind === 'boarding') return [];
+      return [{ amount, type: kind, weight: 0, ...(birth && { birth }), ...(expiry && { expiry }) }];
+    }),
+    offchainOutputs: receivers.map(output),
+    onchainOutputs: onchain.map(output),
+  };
 }
 
 const describe = (coin: IntentCoin, kind: InputKind): RegisteredInput => ({

@@ -49,7 +49,14 @@ export interface TreeSigningParts {
 
 const PARTIAL_LENGTH = 32;
 
-export function createTreeSigning({ secp, signer, aggregator, batchId, graph, operator }: TreeSigningParts): TreeSigning {
+export function createTreeSigning({
+  secp,
+  signer,
+  aggregator,
+  batchId,
+  graph,
+  operator,
+}: TreeSigningParts): TreeSigning {
   const nonces = new Map<Txid, Record<string, Bytes>>();
   const partials = new Map<Txid, Record<string, Bytes>>();
   const sessions = new Map<Txid, NodeSession>();
@@ -99,7 +106,9 @@ export function createTreeSigning({ secp, signer, aggregator, batchId, graph, op
         return false;
       }
       for (const { node, bytes } of entries) {
-        demand(isPublicNonce(secp, bytes), 'INVALID_SIGNATURE', `malformed nonce for ${node.txid}`, { txid: node.txid });
+        demand(isPublicNonce(secp, bytes), 'INVALID_SIGNATURE', `malformed nonce for ${node.txid}`, {
+          txid: node.txid,
+        });
       }
       for (const { node, bytes } of entries) nonces.get(node.txid)![cosigner] = bytes;
       heard.set(cosigner, sent);

@@ -1,5 +1,5 @@
 /** Messages of the batch event stream (`GET /v1/batch/events`), in proto3 JSON. */
-import { type Bytes, toHex, type Txid, utf8 } from '../../base/bytes.ts';
+import { type Bytes, type Txid, toHex, utf8 } from '../../base/bytes.ts';
 import { type Psbt, psbtBase64 } from '../../bitcoin/psbt.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import type { ByCosigner } from '../../txgraph/cosign.ts';

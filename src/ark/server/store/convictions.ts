@@ -2,12 +2,7 @@
 import type { DbTx, Row } from '../../../store/db.ts';
 import type { Reader } from './vtxos.ts';
 
-export type CrimeType =
-  | 'NONCES'
-  | 'SIGNATURES'
-  | 'FORFEIT'
-  | 'BOARDING_SIGNATURE'
-  | 'MANUAL';
+export type CrimeType = 'NONCES' | 'SIGNATURES' | 'FORFEIT' | 'BOARDING_SIGNATURE' | 'MANUAL';
 
 export interface Conviction {
   readonly id: string;

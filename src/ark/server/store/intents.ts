@@ -82,10 +82,9 @@ export async function countQueued(db: Reader): Promise<number> {
 
 /** Oldest queued intents first, without taking them. */
 export async function queuedIntents(db: Reader, limit: number): Promise<StoredIntent[]> {
-  const rows = await db.read(
-    'select * from ark_intent where batch_id is null order by created_at, id limit $1',
-    [limit],
-  );
+  const rows = await db.read('select * from ark_intent where batch_id is null order by created_at, id limit $1', [
+    limit,
+  ]);
   return rows.map(toIntent);
 }
 

@@ -52,13 +52,10 @@ export async function insertOffchainTx(
     offchain.createdAt,
   ]);
   for (const [position, checkpoint] of checkpoints.entries()) {
-    await tx.run('insert into ark_checkpoint_tx (txid, ark_txid, position, outpoint, psbt) values ($1, $2, $3, $4, $5)', [
-      checkpoint.txid,
-      offchain.txid,
-      position,
-      checkpoint.outpoint,
-      checkpoint.psbt,
-    ]);
+    await tx.run(
+      'insert into ark_checkpoint_tx (txid, ark_txid, position, outpoint, psbt) values ($1, $2, $3, $4, $5)',
+      [checkpoint.txid, offchain.txid, position, checkpoint.outpoint, checkpoint.psbt],
+    );
   }
 }
 

@@ -161,6 +161,16 @@ export async function unspendSettled(tx: DbTx, commitmentTxid: Txid, nowMs: numb
   );
 }
 
+/** Which of these transactions made VTXOs that are not known to be on chain. */
+export async function virtualTxidsAmong(db: Reader, txids: readonly Txid[]): Promise<Txid[]> {
+  if (txids.length === 0) return [];
+  const rows = await db.read(
+    `select distinct txid from ark_vtxo where txid in (${slots(txids.length)}) and unrolled = 0 and origin <> 'note'`,
+    txids,
+  );
+  return rows.map((row) => row.txid as Txid);
+}
+
 /** Marks VTXOs whose transaction appeared on chain. Returns those that were not marked before. */
 export async function markUnrolled(tx: DbTx, txid: Txid, nowMs: number): Promise<Vtxo[]> {
   const rows = await tx.run(
@@ -173,7 +183,9 @@ export async function markUnrolled(tx: DbTx, txid: Txid, nowMs: number): Promise
 
 /** Transactions whose VTXOs could still appear on chain unnoticed. */
 export async function txidsToWatch(db: Reader): Promise<Txid[]> {
-  const rows = await db.read("select distinct txid from ark_vtxo where unrolled = 0 and swept = 0 and origin <> 'note'");
+  const rows = await db.read(
+    "select distinct txid from ark_vtxo where unrolled = 0 and swept = 0 and origin <> 'note'",
+  );
   return rows.map((row) => row.txid as Txid);
 }
 

@@ -1,0 +1,65 @@
+/** What the public and the admin API share: mounting routes, reading bodies, and turning errors into answers. */
+import { type Context, Hono } from 'hono';
+import { cors } from 'hono/cors';
+import { ProtocolError } from '../../base/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { ArkError } from '../protocol/errors.ts';
+import { ARK_ERRORS, printArkError } from '../wire/errors.ts';
+import { asFields, type Fields, malformed } from '../wire/request.ts';
+import type { Route } from '../wire/routes.ts';
+
+export type Handler = (c: Context) => Promise<object> | object;
+
+export interface Door {
+  readonly app: Hono;
+  /** Answers `route` with the JSON of what `handler` returns, or with the `Response` itself. */
+  on(route: Route, handler: Handler): void;
+}
+
+const GRPC_STATUS = { invalidArgument: 3, notFound: 5, internal: 13 } as const;
+
+const isArkError = (error: unknown): error is ArkError => error instanceof ProtocolError && error.code in ARK_ERRORS;
+
+/** An unknown error is told as an id to look up in the log, and nothing else. */
+function answerError(c: Context, log: Log, newId: () => string, error: unknown): Response {
+  if (isArkError(error)) {
+    const { status, body } = printArkError(error);
+    return c.json(body, status as 400);
+  }
+  if (error instanceof ProtocolError && error.code === 'MALFORMED_REQUEST') {
+    return c.json({ code: GRPC_STATUS.invalidArgument, message: error.message, details: [] }, 400);
+  }
+  const id = newId();
+  log.error({ err: error, id, path: c.req.path }, 'a request failed');
+  return c.json({ code: GRPC_STATUS.internal, message: `INTERNAL_ERROR (0): internal error ${id}`, details: [] }, 500);
+}
+
+export function createDoor(log: Log, newId: () => string): Door {
+  const app = new Hono();
+  app.use('*', cors({ origin: '*', allowHeaders: ['*'], allowMethods: ['*'] }));
+  app.get('/healthz', (c) => c.json({ status: 'SERVING' }));
+  app.onError((error, c) => answerError(c, log, newId, error));
+  app.notFound((c) => c.json({ code: GRPC_STATUS.notFound, message: `no such call: ${c.req.path}`, details: [] }, 404));
+  return {
+    app,
+    on({ method, path }, handler) {
+      app.on(method, path, async (c) => {
+        const answer = await handler(c);
+        return answer instanceof Response ? answer : c.json(answer);
+      });
+    },
+  };
+}
+
+/** The JSON object in a request's body; an empty body is an empty object. */
+export async function bodyOf(c: Context): Promise<Fields> {
+  const raw = await c.req.text();
+  if (raw.trim() === '') return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(raw);
+  } catch {
+    throw malformed('the body is not JSON');
+  }
+  return asFields(value);
+}

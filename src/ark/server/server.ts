@@ -1,0 +1,134 @@
+/** The Ark server: its services wired together by hand, its two doors, its start and stop. */
+import type { Hono } from 'hono';
+import { type Bytes, fromHex, toHex } from '../../base/bytes.ts';
+import { invariant } from '../../base/errors.ts';
+import { unixSeconds } from '../../base/units.ts';
+import { addressOf } from '../../bitcoin/address.ts';
+import { p2wpkh } from '../../bitcoin/script.ts';
+import type { Chain } from '../../chain/chain.ts';
+import { hash160 } from '../../crypto/hash.ts';
+import type { Secp } from '../../crypto/secp.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Entropy } from '../../runtime/entropy.ts';
+import type { Log } from '../../runtime/log.ts';
+import { createSigner } from '../../runtime/signer.ts';
+import type { Db } from '../../store/db.ts';
+import type { ArkSettings } from '../protocol/settings.ts';
+import { printInfo } from '../wire/info.ts';
+import { mountAdminApi } from './admin-api.ts';
+import { createBatchRunner } from './batch-runner.ts';
+import { createSettler } from './batch-settle.ts';
+import type { ArkContext } from './context.ts';
+import { createDoor } from './door.ts';
+import { createEventHub } from './event-hub.ts';
+import { createIndexer } from './indexer.ts';
+import { mountIndexerApi } from './indexer-api.ts';
+import { type ArkKeyName, publicKeysOf } from './keys.ts';
+import { createLiveSettings } from './live-settings.ts';
+import { createNotifier } from './notifier.ts';
+import { checkpointTapscript, createOffchainService } from './offchain.ts';
+import { mountPublicApi } from './public-api.ts';
+import { createRegistration } from './registration.ts';
+import { countQueued } from './store/intents.ts';
+import { createSubscriptions } from './subscriptions.ts';
+import { createServerWallet } from './wallet.ts';
+import { createChainWatcher } from './watcher.ts';
+
+export interface ArkServerParts {
+  /** Migrated with `ARK_MIGRATIONS`. */
+  readonly db: Db;
+  readonly chain: Chain;
+  readonly secp: Secp;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly settings: ArkSettings;
+  /** Secret keys, see `deriveArkKeys`. */
+  readonly keys: Readonly<Record<ArkKeyName, Bytes>>;
+  readonly adminToken: string;
+  readonly version: string;
+}
+
+export interface ArkServer {
+  readonly publicApp: Hono;
+  readonly adminApp: Hono;
+  /** Where the server's wallet takes coins. */
+  readonly walletAddress: string;
+  /** Finishes what a crash left undone and begins to run batches. Call before the doors open. */
+  start(): Promise<void>;
+  /** Lets the running step end; a batch under way fails. */
+  stop(): Promise<void>;
+}
+
+export async function createArkServer(parts: ArkServerParts): Promise<ArkServer> {
+  const { db, chain, secp, clock, entropy, log } = parts;
+  const signer = createSigner(secp, entropy, parts.keys);
+  const live = await createLiveSettings(db, parts.settings);
+  const publicKeys = publicKeysOf(signer);
+  const forfeitScript = p2wpkh(hash160(fromHex(publicKeys.forfeit)));
+  const forfeitAddress = addressOf(chain.network, forfeitScript);
+  invariant(forfeitAddress, 'a P2WPKH script has an address');
+  const ctx: ArkContext = {
+    db,
+    chain,
+    secp,
+    clock,
+    entropy,
+    log,
+    signer,
+    publicKeys,
+    forfeitScript,
+    wallet: createServerWallet(secp, chain, signer),
+    signerKeys: [fromHex(publicKeys.signer).slice(1)],
+    settings: live.current,
+    nowSeconds: () => unixSeconds(Math.floor(clock.now() / 1000)),
+    newId: () => uuid(entropy.bytes(16)),
+  };
+  const info = () =>
+    printInfo({
+      version: parts.version,
+      settings: live.current(),
+      publicKeys,
+      forfeitAddress,
+      checkpointTapscript: toHex(checkpointTapscript(ctx)),
+    });
+
+  const hub = createEventHub();
+  const notifier = createNotifier();
+  const subscriptions = createSubscriptions(clock, ctx.newId);
+  notifier.subscribe(subscriptions.deliver);
+  const settler = createSettler(ctx, notifier);
+  const registration = createRegistration(ctx, () => batches.intentQueued());
+  const batches = createBatchRunner({ ctx, hub, registration, settler });
+  const offchain = createOffchainService(ctx, notifier);
+  const watcher = createChainWatcher(ctx, settler);
+
+  const publicDoor = createDoor(log, ctx.newId);
+  mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });
+  mountIndexerApi(publicDoor, ctx, createIndexer(ctx), subscriptions);
+  const adminDoor = createDoor(log, ctx.newId);
+  mountAdminApi(adminDoor, ctx, live, parts.adminToken);
+
+  return {
+    publicApp: publicDoor.app,
+    adminApp: adminDoor.app,
+    walletAddress: ctx.wallet.address,
+    async start() {
+      await watcher.start();
+      if ((await countQueued(db)) > 0) batches.intentQueued();
+    },
+    async stop() {
+      await batches.stop();
+      await watcher.stop();
+    },
+  };
+}
+
+/** RFC 9562 version 4 from 16 random bytes. */
+function uuid(bytes: Bytes): string {
+  const random = Uint8Array.from(bytes);
+  random[6] = (random[6]! & 0x0f) | 0x40;
+  random[8] = (random[8]! & 0x3f) | 0x80;
+  const hex = toHex(random);
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}

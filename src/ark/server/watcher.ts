@@ -1,0 +1,95 @@
+/**
+ * What the chain does to us: commitments confirm or fall out, VTXOs appear on chain. Works from events while the
+ * server runs and by asking once at start, so that nothing which happened meanwhile is missed.
+ */
+import type { Txid } from '../../base/bytes.ts';
+import { parseTx } from '../../bitcoin/tx.ts';
+import type { ChainEvent, ChainTx } from '../../chain/chain.ts';
+import type { Settler } from './batch-settle.ts';
+import type { ArkContext } from './context.ts';
+import { confirmBatch, pendingBatches, unconfirmedBatches } from './store/batches.ts';
+import { deleteRunningIntents } from './store/intents.ts';
+import { markUnrolled, txidsToWatch, virtualTxidsAmong } from './store/vtxos.ts';
+
+export interface ChainWatcher {
+  /** Finishes what a crash interrupted, catches up with the chain, then follows it. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createChainWatcher(ctx: ArkContext, settler: Settler): ChainWatcher {
+  const { db, chain, log } = ctx;
+  let unsubscribe = (): void => {};
+  let tail: Promise<void> = Promise.resolve();
+
+  /** Chain events are handled one after the other; a failure is logged and does not stop the next. */
+  function follow(event: ChainEvent): void {
+    tail = tail
+      .then(() => handle(event))
+      .catch((error) => log.error({ err: error, event: event.type }, 'following the chain failed'));
+  }
+
+  async function handle(event: ChainEvent): Promise<void> {
+    if (event.type === 'mempool') return noticeUnrolled([event.tx]);
+    if (event.type === 'disconnect') {
+      for (const { txid } of event.txs) await db.write((tx) => confirmBatch(tx, txid, null));
+      return;
+    }
+    await noticeUnrolled(event.txs);
+    await followCommitments();
+  }
+
+  async function noticeUnrolled(txs: readonly Pick<ChainTx, 'txid'>[]): Promise<void> {
+    for (const txid of await virtualTxidsAmong(
+      db,
+      txs.map((tx) => tx.txid),
+    )) {
+      const unrolled = await db.write((tx) => markUnrolled(tx, txid, ctx.clock.now()));
+      for (const vtxo of unrolled) {
+        const about = { outpoint: vtxo.outpoint };
+        if (vtxo.spentBy) log.warn({ ...about, spentBy: vtxo.spentBy }, 'a spent VTXO was unrolled');
+        else log.info(about, 'a VTXO was unrolled');
+      }
+    }
+  }
+
+  /** Settles the fate of interrupted batches and keeps unconfirmed commitments in the mempool. */
+  async function followCommitments(): Promise<void> {
+    for (const batch of await unconfirmedBatches(db)) {
+      const txid = batch.commitmentTxid as Txid;
+      const found = await chain.transaction(txid);
+      const at = found?.confirmation;
+      if (at) await db.write((tx) => confirmBatch(tx, txid, at.height));
+      if (!found) await rebroadcast(txid, batch.commitmentTx!);
+    }
+    for (const batch of await pendingBatches(db)) await settler.resume(batch);
+  }
+
+  async function rebroadcast(txid: Txid, raw: string): Promise<void> {
+    try {
+      await chain.broadcast(parseTx(raw));
+    } catch (error) {
+      log.error({ err: error, commitmentTxid: txid }, 'a commitment transaction fell out of the mempool');
+    }
+  }
+
+  async function catchUp(): Promise<void> {
+    for (const txid of await txidsToWatch(db)) {
+      const found = await chain.transaction(txid);
+      if (found) await noticeUnrolled([found]);
+    }
+  }
+
+  return {
+    async start() {
+      await db.write((tx) => deleteRunningIntents(tx));
+      unsubscribe = chain.subscribe(follow);
+      await followCommitments();
+      await catchUp();
+    },
+    async stop() {
+      unsubscribe();
+      await tail;
+    },
+  };
+}

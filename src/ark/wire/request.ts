@@ -1,0 +1,101 @@
+/** Reads requests in proto3 JSON, tolerating what it tolerates: whole numbers as text, absent fields as empty ones. */
+import { type OutpointKey, outpointKey, parseOutpoint, parseTxid, type Txid } from '../../base/bytes.ts';
+import { messageOf, ProtocolError } from '../../base/errors.ts';
+
+export type MalformedRequest = ProtocolError<'MALFORMED_REQUEST'>;
+
+export const malformed = (message: string): MalformedRequest => new ProtocolError('MALFORMED_REQUEST', message);
+
+/** A JSON object whose fields are not trusted yet. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+export function asFields(value: unknown, what = 'the body'): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} must be an object`);
+  return value as Fields;
+}
+
+/** A nested message; absent counts as empty. */
+export const message = (fields: Fields, name: string): Fields => asFields(fields[name] ?? {}, name);
+
+export function text(fields: Fields, name: string): string {
+  const value = fields[name] ?? '';
+  if (typeof value !== 'string') throw malformed(`${name} must be a string`);
+  return value;
+}
+
+export function requiredText(fields: Fields, name: string): string {
+  const value = text(fields, name);
+  if (value === '') throw malformed(`missing ${name}`);
+  return value;
+}
+
+export function texts(fields: Fields, name: string): readonly string[] {
+  const value = fields[name] ?? [];
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
+    throw malformed(`${name} must be a list of strings`);
+  }
+  return value;
+}
+
+export function textMap(fields: Fields, name: string): Readonly<Record<string, string>> {
+  const value = asFields(fields[name] ?? {}, name);
+  if (!Object.values(value).every((item) => typeof item === 'string')) throw malformed(`${name} must map to strings`);
+  return value as Record<string, string>;
+}
+
+/** A whole number as number or decimal text; `fallback` when absent or empty. */
+export function whole(value: unknown, name: string, fallback = 0): number {
+  if (value === undefined || value === null || value === '') return fallback;
+  const number = typeof value === 'string' && /^-?[0-9]{1,16}$/.test(value) ? Number(value) : value;
+  if (typeof number !== 'number' || !Number.isSafeInteger(number)) throw malformed(`${name} must be a whole number`);
+  return number;
+}
+
+/** Satoshi as number or decimal text. */
+export function amount(value: unknown, name: string): bigint {
+  const number = whole(value, name);
+  if (number < 0) throw malformed(`${name} must not be negative`);
+  return BigInt(number);
+}
+
+/** What `parse` throws at foreign text becomes a refusal. */
+function reading<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw malformed(messageOf(error));
+  }
+}
+
+export const txid = (value: string): Txid => reading(() => parseTxid(value));
+export const outpoint = (value: string): OutpointKey => reading(() => outpointKey(parseOutpoint(value)));
+
+export function scriptHex(value: string): string {
+  if (!/^([0-9a-fA-F]{2}){1,10000}$/.test(value)) throw malformed('a script must be hex');
+  return value.toLowerCase();
+}
+
+export interface PageRequest {
+  readonly index: number;
+  readonly size: number;
+}
+
+/** `undefined` when no page is asked for. Index 0 and 1 are both the first. */
+export function pageRequest(query: (name: string) => string | undefined): PageRequest | undefined {
+  if (query('page.index') === undefined && query('page.size') === undefined) return undefined;
+  const [index, size] = [whole(query('page.index'), 'page.index'), whole(query('page.size'), 'page.size')];
+  if (index < 0) throw malformed('page.index must not be negative');
+  return { index: Math.max(1, index), size };
+}
+
+/** Rows of a page, `defaultSize` where the request leaves it open. */
+export function pageBounds(page: PageRequest | undefined, defaultSize: number): { limit: number; offset: number } {
+  const limit = page && page.size > 0 ? page.size : defaultSize;
+  return { limit, offset: limit * ((page?.index ?? 1) - 1) };
+}
+
+export const pageResponse = (page: PageRequest | undefined, limit: number, total: number) => {
+  if (!page) return null;
+  const pages = Math.ceil(total / limit);
+  return { current: page.index, next: Math.min(page.index + 1, pages), total: pages };
+};

@@ -1,0 +1,59 @@
+/** Every call of the public API by name: the server mounts this table, a client builds its requests from it. */
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** With `:name` for path parameters. */
+  readonly path: string;
+}
+
+const get = (path: string): Route => ({ method: 'GET', path });
+const post = (path: string): Route => ({ method: 'POST', path });
+
+export const ARK_ROUTES = {
+  getInfo: get('/v1/info'),
+  registerIntent: post('/v1/batch/registerIntent'),
+  estimateFee: post('/v1/batch/estimateFee'),
+  deleteIntent: post('/v1/batch/deleteIntent'),
+  confirmRegistration: post('/v1/batch/ack'),
+  submitTreeNonces: post('/v1/batch/tree/submitNonces'),
+  submitTreeSignatures: post('/v1/batch/tree/submitSignatures'),
+  submitForfeitTxs: post('/v1/batch/submitForfeitTxs'),
+  batchEvents: get('/v1/batch/events'),
+  updateTopics: post('/v1/batch/updateTopics'),
+  submitTx: post('/v1/tx/submit'),
+  finalizeTx: post('/v1/tx/finalize'),
+  pendingTxs: post('/v1/tx/pending'),
+  txs: get('/v1/txs'),
+} as const satisfies Record<string, Route>;
+
+export const INDEXER_ROUTES = {
+  commitmentTx: get('/v1/indexer/commitmentTx/:txid'),
+  connectors: get('/v1/indexer/commitmentTx/:txid/connectors'),
+  forfeitTxs: get('/v1/indexer/commitmentTx/:txid/forfeitTxs'),
+  vtxoTree: get('/v1/indexer/batch/:txid/:vout/tree'),
+  vtxoTreeLeaves: get('/v1/indexer/batch/:txid/:vout/tree/leaves'),
+  sweepTxs: get('/v1/indexer/batch/:txid/:vout/sweepTxs'),
+  vtxos: get('/v1/indexer/vtxos'),
+  vtxoChain: get('/v1/indexer/vtxo/:txid/:vout/chain'),
+  virtualTxs: get('/v1/indexer/virtualTx/:txids'),
+  subscribe: post('/v1/indexer/script/subscribe'),
+  unsubscribe: post('/v1/indexer/script/unsubscribe'),
+  subscription: get('/v1/indexer/script/subscription/:id'),
+} as const satisfies Record<string, Route>;
+
+export const ADMIN_ROUTES = {
+  walletStatus: get('/v1/admin/wallet/status'),
+  walletAddress: get('/v1/admin/wallet/address'),
+  walletBalance: get('/v1/admin/wallet/balance'),
+  walletUtxos: get('/v1/admin/wallet/utxos'),
+  createNote: post('/v1/admin/note'),
+  intents: get('/v1/admin/intents'),
+  deleteIntents: post('/v1/admin/intents/delete'),
+  intentFees: get('/v1/admin/intentFees'),
+  updateIntentFees: post('/v1/admin/intentFees'),
+  clearIntentFees: post('/v1/admin/intentFees/clear'),
+  settings: get('/v1/admin/settings'),
+  updateSettings: post('/v1/admin/settings'),
+  round: get('/v1/admin/round/:id'),
+  rounds: get('/v1/admin/rounds'),
+} as const satisfies Record<string, Route>;
