@@ -6,8 +6,10 @@ import { type Block, type BlockHash, parseBlock } from '../../bitcoin/block.ts';
 import { txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import type { Chain, ChainEvent } from '../chain.ts';
+import type { Explorer } from '../explorer.ts';
 import { scriptHashOf } from '../script-hash.ts';
 import { type BlockStore, memoryStore } from './block-file.ts';
+import { createExplorer } from './explorer.ts';
 import { createFaucet } from './faucet.ts';
 import type { SatsPerKvb } from './fee-rate.ts';
 import { mineBlock } from './miner.ts';
@@ -51,6 +53,7 @@ export interface RegtestChain extends Chain {
   mine(count: number, script?: Bytes): Promise<readonly BlockHash[]>;
   /** Broadcasts a payment of the faucet's; somebody has to mine it. */
   faucet(script: Bytes, amount: Sats): Promise<Txid>;
+  readonly explorer: Explorer;
   /** The script that blocks pay to unless told otherwise. */
   readonly faucetScript: Bytes;
   /** Blocks to come are stamped that much later than the clock. */
@@ -133,6 +136,7 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
   return {
     network: 'regtest',
     faucetScript: faucet.script,
+    explorer: createExplorer(node, view),
     tip: async () => view.tip(),
     transaction: async (txid) => view.transaction(txid),
     output: async (outpoint) => view.output(outpoint),

@@ -2,15 +2,9 @@
 import { type Outpoint, type OutpointKey, outpointKey, type Txid } from '../../base/bytes.ts';
 import { invariant } from '../../base/errors.ts';
 import { type Tx, txidOf } from '../../bitcoin/tx.ts';
+import type { ScriptTotals } from '../explorer.ts';
 import { type ScriptHash, scriptHashOf } from '../script-hash.ts';
 import { type Coin, isUnspendable } from './coin.ts';
-
-export interface ScriptTotals {
-  readonly fundedCount: number;
-  readonly fundedSum: bigint;
-  readonly spentCount: number;
-  readonly spentSum: bigint;
-}
 
 export interface ScriptRecord {
   /** In the order of the chain. */
