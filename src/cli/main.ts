@@ -1,0 +1,63 @@
+/** The command line: which words call which command, and how trouble is told. */
+import { Command, CommanderError } from 'commander';
+import { messageOf } from '../base/errors.ts';
+import { type ConfigSource, flagOf, type Settings } from '../runtime/config.ts';
+import { OperatorError } from '../runtime/operator-error.ts';
+import { UP_SETTINGS, WHERE } from './options.ts';
+import { VERSION } from './version.ts';
+
+const program = new Command('canalworks')
+  .description('An Ark server and the Bitcoin chain under it, in one process')
+  .version(VERSION)
+  .showSuggestionAfterError(false)
+  .exitOverride();
+
+function withSettings(command: Command, settings: Settings): Command {
+  for (const [name, { placeholder, help }] of Object.entries(settings)) {
+    command.option(placeholder ? `${flagOf(name)} <${placeholder}>` : flagOf(name), help);
+  }
+  return command;
+}
+
+/** Flags as texts, so that they are checked like every other source. */
+const textsOf = (command: Command): ConfigSource =>
+  Object.fromEntries(Object.entries(command.opts()).map(([name, value]) => [name, String(value)]));
+
+/** A command that acts on the running process. */
+const remote = (usage: string, description: string): Command =>
+  withSettings(program.command(usage).description(description), { data: WHERE.data });
+
+withSettings(program.command('up').description('start everything and run until Ctrl-C'), UP_SETTINGS)
+  .addHelpText(
+    'after',
+    '\nEach option can also be set by a variable (CANALWORKS_ARK_PORT=7070) or in the config file ({"arkPort": 7070}).\nA flag beats a variable, a variable beats the file, the file beats the default.',
+  )
+  .action(async (_options, command) => (await import('./commands/up.ts')).up(textsOf(command)));
+
+remote('mine <N>', 'mine N blocks; prints the new height').action(async (count, _options, command) =>
+  (await import('./commands/mine.ts')).mine(count, textsOf(command)),
+);
+remote('faucet <ADDRESS> <SATS>', 'pay SATS to ADDRESS; prints the txid').action(
+  async (address, sats, _options, command) =>
+    (await import('./commands/faucet.ts')).faucet(address, sats, textsOf(command)),
+);
+remote('note <SATS>', 'make an Ark note of SATS; prints it').action(async (sats, _options, command) =>
+  (await import('./commands/note.ts')).note(sats, textsOf(command)),
+);
+remote('status', 'tell what is running')
+  .option('--json', 'as one line of JSON, with the admin token')
+  .action(async ({ json }, command) => (await import('./commands/status.ts')).status(textsOf(command), json === true));
+
+/** One line on stderr; an internal error is told without its stack. */
+function tell(error: unknown): void {
+  if (error instanceof CommanderError) {
+    // Commander has printed it, or the help or version that was asked for.
+    process.exitCode = error.exitCode;
+    return;
+  }
+  const message = error instanceof OperatorError ? error.message : `internal error: ${messageOf(error)}`;
+  process.stderr.write(`canalworks: ${message.replaceAll('\n', ' ')}\n`);
+  process.exitCode = error instanceof OperatorError ? 1 : 70;
+}
+
+await program.parseAsync().catch(tell);

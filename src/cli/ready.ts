@@ -1,0 +1,39 @@
+/** What a running process tells about itself: on stdout when it is ready, and to later commands through a file. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { OperatorError } from '../runtime/operator-error.ts';
+import { readIfPresent, writePrivateFile } from './data-folder.ts';
+
+export interface Ready {
+  readonly ready: true;
+  readonly version: string;
+  readonly network: string;
+  readonly pid: number;
+  readonly ark: { readonly url: string; readonly adminUrl: string; readonly adminToken: string };
+  readonly chain: {
+    readonly kind: 'embedded';
+    readonly esplora: string;
+    /** `null` as long as no RPC is served. */
+    readonly rpc: { readonly url: string; readonly user: string; readonly password: string } | null;
+  };
+}
+
+const fileIn = (folder: string): string => join(folder, 'run.json');
+
+export const announce = (folder: string, ready: Ready): void =>
+  writePrivateFile(fileIn(folder), `${JSON.stringify(ready)}\n`);
+
+export const withdraw = (folder: string): void => rmSync(fileIn(folder), { force: true });
+
+/** The process that announced itself in `folder`; it may have died since. Throws NOT_RUNNING or DATA_UNREADABLE. */
+export function findRunning(folder: string): Ready {
+  const text = readIfPresent(fileIn(folder));
+  if (text === undefined) {
+    throw new OperatorError('NOT_RUNNING', `nothing is running on ${folder}: start it with "canalworks up"`);
+  }
+  try {
+    return JSON.parse(text) as Ready;
+  } catch {
+    throw new OperatorError('DATA_UNREADABLE', `${fileIn(folder)} is damaged: start "canalworks up" again`);
+  }
+}

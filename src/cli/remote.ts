@@ -1,0 +1,32 @@
+/** Calls a running process on behalf of a command. */
+
+import type { ConfigSource } from '../runtime/config.ts';
+import { OperatorError } from '../runtime/operator-error.ts';
+import { networkFolder } from './data-folder.ts';
+import { resolveDataFolder } from './options.ts';
+import { findRunning, type Ready } from './ready.ts';
+
+const TIMEOUT_MS = 60_000;
+
+/** The process that runs on the data folder these flags name. Throws NOT_RUNNING. */
+export const runningProcess = (flags: ConfigSource): Ready =>
+  findRunning(networkFolder(resolveDataFolder(flags, process.env), 'regtest'));
+
+export const controlUrl = ({ chain }: Ready, call: string): string => new URL(`/control/${call}`, chain.esplora).href;
+
+/** Posts `body`, or gets if there is none. Throws NOT_RUNNING when nobody answers and COMMAND_REFUSED on an error. */
+export async function call<T>(ready: Ready, url: string, body?: unknown): Promise<T> {
+  const response = await fetch(url, {
+    headers: { authorization: `Bearer ${ready.ark.adminToken}`, 'content-type': 'application/json' },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+  }).catch(() => {
+    throw new OperatorError('NOT_RUNNING', `process ${ready.pid} does not answer at ${url}`);
+  });
+  const answer = await response.json().catch(() => undefined);
+  if (!response.ok) {
+    const { message = `HTTP ${response.status}` } = (answer ?? {}) as { message?: string };
+    throw new OperatorError('COMMAND_REFUSED', message);
+  }
+  return answer as T;
+}

@@ -1,0 +1,160 @@
+/** The composition root: the one place that knows every wing, makes the running parts and hands them to each other. */
+import { join } from 'node:path';
+import { Hono } from 'hono';
+import { defaultVtxo } from '../ark/protocol/vtxo.ts';
+import { deriveArkKeys } from '../ark/server/keys.ts';
+import { type ArkServer, createArkServer } from '../ark/server/server.ts';
+import { ARK_MIGRATIONS } from '../ark/server/store/schema.ts';
+import { messageOf } from '../base/errors.ts';
+import { sats } from '../base/units.ts';
+import { parseAddress } from '../bitcoin/address.ts';
+import { memoryStore, openBlockFile } from '../chain/regtest/block-file.ts';
+import { createRegtestChain, type RegtestChain } from '../chain/regtest/chain.ts';
+import type { Secp } from '../crypto/secp.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { systemEntropy } from '../runtime/entropy.ts';
+import { createHttpServer } from '../runtime/http.ts';
+import type { Log } from '../runtime/log.ts';
+import { OperatorError } from '../runtime/operator-error.ts';
+import { loadSecp } from '../runtime/secp-wasm.ts';
+import { migrate } from '../store/migrate.ts';
+import { openSqlite } from '../store/sqlite.ts';
+import { arkSettings } from './ark-settings.ts';
+import { createControl } from './control.ts';
+import { demoKey } from './demo-wallet.ts';
+import type { UpConfig } from './options.ts';
+import type { Ready } from './ready.ts';
+import { drawSecrets, loadSecrets, type Secrets } from './secrets.ts';
+import { VERSION } from './version.ts';
+
+/** The embedded chain begins with this many blocks; the next one confirms the first funding. */
+const INITIAL_BLOCKS = 110;
+const SERVER_FUNDS = sats(10_0000_0000);
+const SERVER_COINS = 10;
+const DEMO_FUNDS = sats(1_0000_0000);
+
+export interface Stack {
+  readonly ready: Ready;
+  /** Stops what was started, the last first. */
+  stop(): Promise<void>;
+}
+
+export interface StackParts {
+  readonly config: UpConfig;
+  /** Where everything is kept; `undefined` keeps it in memory. */
+  readonly folder: string | undefined;
+  readonly log: Log;
+}
+
+/** Starts everything; resolves once every door accepts connections. When one cannot, what had started is stopped. */
+export async function startStack(parts: StackParts): Promise<Stack> {
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step; step = undo.pop()) await step();
+  };
+  try {
+    return { ready: await start(parts, (step) => undo.push(step)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start({ config, folder, log }: StackParts, onStop: (step: () => Promise<void>) => void): Promise<Ready> {
+  const secp = await loadSecp();
+  const secrets = folder === undefined ? drawSecrets(systemEntropy) : loadSecrets(folder, systemEntropy);
+
+  const chain = openChain(secp, folder, log.child({ part: 'chain' }));
+  onStop(() => chain.close());
+
+  const db = openSqlite(folder === undefined ? ':memory:' : join(folder, 'ark.sqlite'));
+  onStop(() => db.close());
+  await migrate(db, 'ark', ARK_MIGRATIONS);
+  const keys = deriveArkKeys(secrets.seed);
+  const ark = await createArkServer({
+    db,
+    chain,
+    secp,
+    clock: systemClock,
+    entropy: systemEntropy,
+    log: log.child({ part: 'ark' }),
+    settings: arkSettings(config),
+    keys,
+    adminToken: secrets.adminToken,
+    version: VERSION,
+  });
+  const demo = defaultVtxo(secp, demoKey(), secp.publicKey(keys.signer).slice(1), config.boardingExitDelay);
+  await fundOnce(chain, ark, demo.script);
+  await ark.start();
+  onStop(() => ark.stop());
+  onStop(mineRegularly(chain, config.blockTime, log));
+
+  const listen = async (app: Hono, port: number): Promise<string> => {
+    const server = createHttpServer(app, { host: config.host, port });
+    const url = urlOf(config.host, await server.start());
+    onStop(() => server.stop());
+    return url;
+  };
+  const chainUrl = await listen(chainApp(chain, secrets, log), config.ports.chainPort);
+  const url = await listen(ark.publicApp, config.ports.arkPort);
+  const adminUrl = await listen(ark.adminApp, config.ports.arkAdminPort);
+  return {
+    ready: true,
+    version: VERSION,
+    network: config.network,
+    pid: process.pid,
+    ark: { url, adminUrl, adminToken: secrets.adminToken },
+    chain: { kind: 'embedded', esplora: `${chainUrl}/api`, rpc: null },
+  };
+}
+
+function openChain(secp: Secp, folder: string | undefined, log: Log): RegtestChain {
+  const path = folder && join(folder, 'chain.blocks');
+  try {
+    return createRegtestChain({
+      secp,
+      now: () => Math.floor(systemClock.now() / 1000),
+      initialBlocks: INITIAL_BLOCKS,
+      store: path
+        ? openBlockFile(path, (bytes) => log.warn({ bytes }, 'cut off a record that was not written to its end'))
+        : memoryStore(),
+      onListenerError: (error) => log.error({ err: error }, 'a listener failed'),
+    });
+  } catch (error) {
+    throw new OperatorError('DATA_UNREADABLE', `cannot open the chain ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** Gives the server's wallet and the demo wallet's boarding address coins, unless a block after the first ones says it was done. */
+async function fundOnce(chain: RegtestChain, ark: ArkServer, demoScript: Uint8Array): Promise<void> {
+  if ((await chain.tip()).height > INITIAL_BLOCKS) return;
+  const serverScript = parseAddress(chain.network, ark.walletAddress);
+  for (let coin = 0; coin < SERVER_COINS; coin++) await chain.faucet(serverScript, SERVER_FUNDS);
+  await chain.faucet(demoScript, DEMO_FUNDS);
+  await chain.mine(1);
+}
+
+/** Mines a block every `seconds`, or never for 0. Returns what ends it. */
+function mineRegularly(chain: RegtestChain, seconds: number, log: Log): () => Promise<void> {
+  let cancel = (): void => {};
+  const wait = (): void => {
+    cancel = systemClock.setTimer(seconds * 1000, () => {
+      wait();
+      chain.mine(1).catch((error) => log.error({ err: error }, 'could not mine a block'));
+    });
+  };
+  if (seconds > 0) wait();
+  return async () => cancel();
+}
+
+function chainApp(chain: RegtestChain, { adminToken }: Secrets, log: Log): Hono {
+  const app = new Hono();
+  app.route('/control', createControl({ chain, adminToken, log: log.child({ part: 'control' }) }));
+  return app;
+}
+
+/** A URL that reaches a door from this machine. */
+function urlOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
