@@ -61,11 +61,11 @@ const leafOf = ({ intent }: StoredIntent, operator: string): PlannedLeaf => ({
   cosigners: [...intent.cosigners, operator],
 });
 
-async function checkBoardings(registration: Registration, intents: readonly StoredIntent[]): Promise<void> {
+async function recheckAll(registration: Registration, intents: readonly StoredIntent[]): Promise<void> {
   const unfit: { id: string; reason: string }[] = [];
   for (const { id, intent } of intents) {
     try {
-      for (const input of intent.inputs.filter(isBoarding)) await registration.checkBoarding(input);
+      await registration.recheck(intent);
     } catch (error) {
       unfit.push({ id, reason: messageOf(error) });
     }
@@ -113,7 +113,7 @@ export async function buildBatch(
   id: string,
   intents: readonly StoredIntent[],
 ): Promise<BuiltBatch> {
-  await checkBoardings(registration, intents);
+  await recheckAll(registration, intents);
   const settings = ctx.settings();
   const inputs = intents.flatMap(({ intent }) => intent.inputs);
   const aggregator = batchAggregator(

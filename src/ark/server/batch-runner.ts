@@ -24,6 +24,8 @@ import {
 } from './store/intents.ts';
 import { createTreeSigning, type TreeSigning } from './tree-signing.ts';
 
+/** How long to wait before a new start after a failure of our own. */
+const RETRY_MS = 1_000;
 /** Batches an intent may take part in, in vain, before it is forgotten. */
 const MAX_ATTEMPTS = 3;
 
@@ -61,9 +63,6 @@ export interface BatchRunnerParts {
   readonly settler: Settler;
 }
 
-type Late = 'SIGNING_SESSION_TIMED_OUT';
-const LATE: Late = 'SIGNING_SESSION_TIMED_OUT';
-
 export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunnerParts): BatchRunner {
   let state: BatchState = IDLE;
   let batch: RunningBatch | undefined;
@@ -81,8 +80,35 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       state = next.state;
       for (const effect of next.effects) await perform(effect);
     });
-    tail = turn.catch((error) => ctx.log.error({ err: error, event: event.type }, 'a batch effect failed'));
+    tail = turn.catch((error) => {
+      ctx.log.error({ err: error, event: event.type }, 'a batch effect failed');
+      abandon();
+    });
     return tail;
+  }
+
+  /** An effect failed for a reason of our own: gives up the batch under way and looks at the queue again soon. */
+  function abandon(): void {
+    cancelTimer();
+    const lost = batch;
+    if (lost) {
+      ctx.wallet.release(lost.id);
+      ctx.signer.forgetNonces(`${lost.id}:`);
+      const members = lost.present.map(memberOf);
+      hub.publish(
+        wire.batchFailed(lost.id, 'internal error'),
+        members.flatMap((member) => member.topics),
+      );
+    }
+    batch = undefined;
+    state = IDLE;
+    cancelTimer = ctx.clock.setTimer(RETRY_MS, () => {
+      const ids = [...(lost?.intents.keys() ?? [])];
+      ctx.db
+        .write((tx) => requeueIntents(tx, ids, MAX_ATTEMPTS))
+        .then(() => dispatch({ type: 'intentQueued' }))
+        .catch((error) => ctx.log.error({ err: error }, 'could not requeue the intents of an abandoned batch'));
+    });
   }
 
   function perform(effect: BatchEffect): Promise<void> | void {
@@ -140,20 +166,13 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
 
   async function selectIntents(): Promise<void> {
     const id = ctx.newId();
-    const candidates = await queuedIntents(ctx.db, ctx.settings().maxParticipants);
-    const taken = await ctx.db.write((tx) =>
-      takeIntents(
-        tx,
-        candidates.map((intent) => intent.id),
-        id,
-      ),
-    );
-    const intents = candidates.filter((intent) => taken.includes(intent.id));
-    const { minParticipants } = ctx.settings();
-    if (intents.length > 0 && intents.length < minParticipants) {
-      // Waiting for company costs nobody an attempt.
-      await ctx.db.write((tx) => requeueIntents(tx, taken, Number.MAX_SAFE_INTEGER));
-    } else {
+    const { minParticipants, maxParticipants } = ctx.settings();
+    const candidates = await queuedIntents(ctx.db, maxParticipants);
+    // Too few: they stay in the queue, which costs them no attempt.
+    const wanted = candidates.length < minParticipants ? [] : candidates.map((intent) => intent.id);
+    const taken = await ctx.db.write((tx) => takeIntents(tx, wanted, id));
+    const intents = candidates.filter((intent) => wanted.length === 0 || taken.includes(intent.id));
+    if (taken.length > 0) {
       const byId = new Map(intents.map((intent) => [intent.id, intent]));
       batch = { id, startedAt: ctx.nowSeconds(), intents: byId, present: intents, signatures: {} };
     }
@@ -248,7 +267,11 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
   /** The running batch, if it is the one meant and in the phase meant. */
   function phase(at: BatchState['at'], batchId?: string): RunningBatch {
     const current = batch && state.at === at && (batchId === undefined || batch.id === batchId) ? batch : undefined;
-    demand(current, LATE, `no batch${batchId === undefined ? '' : ` ${batchId}`} waits for this now`);
+    demand(
+      current,
+      'SIGNING_SESSION_TIMED_OUT',
+      `no batch${batchId === undefined ? '' : ` ${batchId}`} waits for this now`,
+    );
     return current;
   }
 
@@ -275,9 +298,11 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
 
     async submitForfeits(forfeits, commitment) {
       const { debts } = phase('forfeiting');
-      const settled: OutpointKey[] = [...debts!.receiveForfeits(forfeits, await ctx.chain.tip())];
-      if (commitment) settled.push(...debts!.receiveCommitment(commitment));
-      for (const outpoint of settled) await dispatch({ type: 'debtSettled', outpoint });
+      const settle = async (outpoints: readonly OutpointKey[]): Promise<void> => {
+        for (const outpoint of outpoints) await dispatch({ type: 'debtSettled', outpoint });
+      };
+      await settle(debts!.receiveForfeits(forfeits, await ctx.chain.tip()));
+      if (commitment) await settle(debts!.receiveCommitment(commitment));
     },
 
     missedBy(topics) {

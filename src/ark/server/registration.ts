@@ -14,7 +14,9 @@ import { isExtension } from '../protocol/extension.ts';
 import { intentFee, type PricedIntent } from '../protocol/fee.ts';
 import { type IntentCoin, type IntentProof, parseIntentProof } from '../protocol/intent.ts';
 import { checkIntentTime, parseIntentMessage, type RegisterMessage } from '../protocol/intent-message.ts';
-import { checkVtxoScript, smallestExitDelay } from '../protocol/vtxo.ts';
+import { keysAmong } from '../protocol/leaf-spend.ts';
+import { checkMaturity } from '../protocol/maturity.ts';
+import { checkVtxoScript, isForfeitClosure, smallestExitDelay } from '../protocol/vtxo.ts';
 import { checkNotBanned } from './bans.ts';
 import type { ArkContext } from './context.ts';
 import { deleteIntents, insertIntent, intentsHolding } from './store/intents.ts';
@@ -49,6 +51,8 @@ export interface RegisteredIntent {
   readonly onchain: readonly TxOut[];
   /** Compressed keys, hex. */
   readonly cosigners: readonly string[];
+  /** Unix seconds, 0 for no end. */
+  readonly expireAt: number;
 }
 
 /** Bounds on what one stranger can make the server hold. */
@@ -63,8 +67,8 @@ export interface Registration {
   estimateFee(proof: string, message: string): Promise<bigint>;
   /** Removes every queued intent that shares an input with the proof. Throws when there is none. */
   remove(proof: string, message: string): Promise<void>;
-  /** Checks a boarding input again; the error is the reason it does not qualify (any more). */
-  checkBoarding(input: RegisteredInput): Promise<void>;
+  /** Checks again what may have changed since registration; the error is why the intent is not fit (any more). */
+  recheck(intent: RegisteredIntent): Promise<void>;
 }
 
 export function createRegistration(ctx: ArkContext, onQueued: () => void): Registration {
@@ -121,7 +125,7 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
       'INVALID_INTENT_PROOF',
       'cannot include onchain inputs and outputs',
     );
-    const intent: RegisteredIntent = { inputs, ...outputs, cosigners };
+    const intent: RegisteredIntent = { inputs, ...outputs, cosigners, expireAt: message.expireAt };
     return { proof, intent };
   }
 
@@ -195,12 +199,12 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     for (const coin of proof.coins) {
       await checkNotBanned(ctx, toHex(coin.script), outpointKey(coin.outpoint));
       const vtxo = known.get(outpointKey(coin.outpoint));
-      inputs.push(vtxo && !vtxo.unrolled ? checkVtxo(coin, vtxo) : await checkBoardingCoin(coin, vtxo));
+      inputs.push(await (vtxo && !vtxo.unrolled ? checkVtxo(coin, vtxo) : checkBoardingCoin(coin, vtxo)));
     }
     return inputs;
   }
 
-  function checkVtxo(coin: IntentCoin, vtxo: Vtxo): RegisteredInput {
+  async function checkVtxo(coin: IntentCoin, vtxo: Vtxo): Promise<RegisteredInput> {
     const data = { vtxo_outpoint: vtxo.outpoint };
     demand(coin.amount === vtxo.amount, 'INVALID_INTENT_PROOF', `the amount of ${vtxo.outpoint} differs`, data);
     demand(toHex(coin.script) === vtxo.script, 'INVALID_INTENT_PROOF', `the script of ${vtxo.outpoint} differs`, data);
@@ -210,9 +214,21 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
       ...(batchExpiry.type === 'seconds' && { expiry: unixSeconds(vtxo.expiresAt) }),
     };
     if (vtxo.origin === 'note') return { ...describe(coin, 'note'), ...times };
+    await checkLeaf(coin);
     if (vtxo.swept) return { ...describe(coin, 'recoverable'), ...times };
     checkScript(coin, unilateralExitDelay);
     return { ...describe(coin, 'vtxo'), ...times };
+  }
+
+  /**
+   * The leaf must be one that could spend the coin together with the server right now. A recoverable VTXO owes no
+   * forfeit, so a leaf whose lock lies ahead would give it to whoever is only due to own it later.
+   */
+  async function checkLeaf({ leaf, outpoint }: IntentCoin): Promise<void> {
+    const closure = leaf.closure;
+    const shared = closure && isForfeitClosure(closure) && keysAmong(closure, signerKeys).length > 0;
+    demand(shared, 'INVALID_INTENT_PROOF', `${outpointKey(outpoint)} is proven by a leaf without the server's key`);
+    checkMaturity(closure, await chain.tip());
   }
 
   function checkScript(coin: IntentCoin, minExitDelay: RelativeTimelock): void {
@@ -230,6 +246,7 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const same = output.value === coin.amount && equal(output.script, coin.script);
     demand(same, 'INVALID_INTENT_PROOF', `amount or script of ${outpoint} differ from the chain's`);
     checkScript(coin, vtxo ? unilateralExitDelay : boardingExitDelay);
+    await checkLeaf(coin);
     const input = describe(coin, 'boarding');
     const plain = coin.leaf.closure?.kind === 'multisig';
     demand(plain, 'INVALID_VTXO_SCRIPT', 'a boarding input is signed through a leaf without lock or condition');
@@ -250,8 +267,26 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     demand(!expired, 'INVALID_INTENT_PROOF', `the exit delay of ${input.outpoint} has passed`, data);
   }
 
-  async function checkBoarding(input: RegisteredInput): Promise<void> {
-    const [vtxo] = await vtxosByOutpoint(db, [input.outpoint]);
+  async function recheck({ inputs, expireAt }: RegisteredIntent): Promise<void> {
+    const now = ctx.nowSeconds();
+    demand(expireAt === 0 || now <= expireAt, 'INVALID_INTENT_TIMERANGE', 'the intent has expired');
+    const known = new Map(
+      (
+        await vtxosByOutpoint(
+          db,
+          inputs.map((input) => input.outpoint),
+        )
+      ).map((v) => [v.outpoint, v]),
+    );
+    checkUnspent([...known.values()]);
+    for (const input of inputs) {
+      const vtxo = known.get(input.outpoint);
+      if (input.kind === 'boarding') await recheckBoarding(input, vtxo);
+      else demand(!vtxo?.unrolled, 'VTXO_ALREADY_UNROLLED', `${input.outpoint} was unrolled meanwhile`);
+    }
+  }
+
+  async function recheckBoarding(input: RegisteredInput, vtxo: Vtxo | undefined): Promise<void> {
     const output = await chain.output(parseOutpoint(input.outpoint));
     demand(output, 'VTXO_NOT_FOUND', `${input.outpoint} is not on chain any more`);
     const { unilateralExitDelay, boardingExitDelay } = ctx.settings();
@@ -295,7 +330,7 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     }
   }
 
-  return { register, estimateFee, remove, checkBoarding };
+  return { register, estimateFee, remove, recheck };
 }
 
 /** Clients estimate with a weight of zero, so that is what programs see. */
