@@ -8,7 +8,8 @@ import { type Psbt, type PsbtInput, psbtBase64, withInput } from '../../../../sr
 import { p2tr } from '../../../../src/bitcoin/script.ts';
 import { SIGHASH } from '../../../../src/bitcoin/sighash.ts';
 import type { Tx } from '../../../../src/bitcoin/tx.ts';
-import { MESSAGE, output, parse, SIGNERS, sdkCoin, sdkProof, vtxo } from './sdk-intents.ts';
+import { MESSAGE, output, parse, SIGNERS, sdkCoin, sdkProof } from './sdk-intents.ts';
+import { vtxo } from './sdk-wallet.ts';
 import { AUX, codeOf, exitDelay, flip, outpoint, owner, secp, signer, stranger } from './support.ts';
 
 const withTx = (psbt: Psbt, change: Partial<Tx>): Psbt => ({ ...psbt, tx: { ...psbt.tx, ...change } });

@@ -16,7 +16,8 @@ import { SIGHASH } from '../../../../src/bitcoin/sighash.ts';
 import { tapTweak } from '../../../../src/bitcoin/taproot.ts';
 import { txidOf } from '../../../../src/bitcoin/tx.ts';
 import { ripemd160, sha256 } from '../../../../src/crypto/hash.ts';
-import { identity, MESSAGE, output, parse, SIGNERS, sdkCoin, sdkProof, sdkVtxo, vtxo } from './sdk-intents.ts';
+import { identity, MESSAGE, output, parse, SIGNERS, sdkCoin, sdkProof } from './sdk-intents.ts';
+import { sdkVtxo, vtxo } from './sdk-wallet.ts';
 import { AUX, codeOf, flip, outpoint, owner, receiver, refusesOrAccepts, secp, signer } from './support.ts';
 
 test('the made-up transaction and the proof have the ids of the SDK', async () => {
