@@ -51,7 +51,7 @@ export function parseScriptFlags(text: string): ScriptFlags {
   const names = text.split(',').filter((name) => name !== '' && name !== 'NONE');
   return scriptFlags(
     ...names.map((name) => {
-      if (!(name in BIT)) throw new TypeError(`not a script flag: ${name.slice(0, 60)}`);
+      if (!Object.hasOwn(BIT, name)) throw new TypeError(`not a script flag: ${name.slice(0, 60)}`);
       return name as ScriptFlag;
     }),
   );
