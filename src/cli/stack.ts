@@ -10,6 +10,7 @@ import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
 import { memoryStore, openBlockFile } from '../chain/regtest/block-file.ts';
 import { createRegtestChain, type RegtestChain } from '../chain/regtest/chain.ts';
+import { createEsplora } from '../chain/regtest/esplora.ts';
 import type { Secp } from '../crypto/secp.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { systemEntropy } from '../runtime/entropy.ts';
@@ -149,6 +150,8 @@ function mineRegularly(chain: RegtestChain, seconds: number, log: Log): () => Pr
 
 function chainApp(chain: RegtestChain, { adminToken }: Secrets, log: Log): Hono {
   const app = new Hono();
+  const onFault = (error: unknown): void => log.error({ err: error }, 'an explorer call failed');
+  app.route('/api', createEsplora({ explorer: chain.explorer, chain, onFault }));
   app.route('/control', createControl({ chain, adminToken, log: log.child({ part: 'control' }) }));
   return app;
 }
