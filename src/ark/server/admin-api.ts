@@ -1,9 +1,9 @@
 /** The operator's calls (`/v1/admin`), on a port of their own behind a bearer token. */
 import type { Context } from 'hono';
-import { equal, toHex, utf8 } from '../../base/bytes.ts';
+import { toHex } from '../../base/bytes.ts';
 import { formatBtc } from '../../base/units.ts';
 import { addressOf } from '../../bitcoin/address.ts';
-import { sha256 } from '../../crypto/hash.ts';
+import { isSameToken } from '../../runtime/token.ts';
 import { demand } from '../protocol/errors.ts';
 import { type ArkSettings, wireDelay } from '../protocol/settings.ts';
 import { amount, message, texts, whole } from '../wire/request.ts';
@@ -17,16 +17,13 @@ import { type Batch, batchById, batchIds } from './store/batches.ts';
 import { allIntents, deleteIntents, type StoredIntent } from './store/intents.ts';
 import { vtxosSpentBy } from './store/vtxos.ts';
 
-/** Compares hashes, so that the time taken tells nothing about the token. */
-const isToken = (given: string, token: string): boolean => equal(sha256(utf8(given)), sha256(utf8(token)));
-
 const tokenOf = (c: Context): string =>
   c.req.header('authorization')?.replace(/^Bearer /i, '') ?? c.req.header('x-macaroon') ?? '';
 
 export function mountAdminApi(door: Door, ctx: ArkContext, settings: LiveSettings, token: string): void {
   const { db, wallet } = ctx;
   door.app.use('/v1/*', async (c, next) => {
-    if (isToken(tokenOf(c), token)) return next();
+    if (isSameToken(tokenOf(c), token)) return next();
     return c.json({ code: 16, message: 'the admin token is missing or wrong', details: [] }, 401);
   });
 
