@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
+import fc from 'fast-check';
 import { type Bytes, concat, fromHex, type Txid } from '../../../src/base/bytes.ts';
 import { legacySighash } from '../../../src/bitcoin/interpreter/legacy-sighash.ts';
 import { segwitSighash } from '../../../src/bitcoin/interpreter/segwit-sighash.ts';
 import {
   CONSENSUS_FLAGS,
   parseScriptFlags,
+  SCRIPT_FLAGS,
   type ScriptError,
   type ScriptFlags,
   STANDARD_FLAGS,
@@ -115,6 +117,42 @@ suite('verifyTx', () => {
       assert.equal(fast, reference);
       assert.equal(fast === undefined, signature === good);
     }
+  });
+});
+
+suite('scripts at random', () => {
+  /** Mostly opcodes, some pushes, and bytes that are neither. */
+  const code = fc
+    .array(
+      fc.oneof(
+        { weight: 6, arbitrary: fc.integer({ min: 0x4f, max: 0xba }).map((op) => Uint8Array.of(op)) },
+        { weight: 3, arbitrary: fc.uint8Array({ maxLength: 6 }).map(push) },
+        { weight: 3, arbitrary: fc.integer({ min: -2, max: 20 }).map((value) => pushNumber(BigInt(value))) },
+        { weight: 1, arbitrary: fc.uint8Array({ maxLength: 3 }) },
+      ),
+      { maxLength: 25 },
+    )
+    .map((parts) => script(...parts));
+  const flags = fc.integer({ min: 0, max: 2 ** SCRIPT_FLAGS.length - 1 }).map((bits) => bits as ScriptFlags);
+
+  test('end with a judgement, wherever they stand and whatever the rules', () => {
+    fc.assert(
+      fc.property(code, code, flags, (output, input, rules) => {
+        const judgements = [
+          bare(output, input, rules),
+          tapscript(output, { flags: withFlags(rules, 'P2SH', 'WITNESS', 'TAPROOT'), elements: () => [input, input] }),
+          verifyInput(
+            secp,
+            unlock(spending(1), 0, NO_BYTES, [input, input, output]),
+            0,
+            outputs(script(OP.FALSE, push(sha256(output)))),
+            withFlags(rules, 'P2SH', 'WITNESS'),
+          ),
+        ];
+        for (const judgement of judgements) assert.match(judgement ?? 'OK', /^[A-Z0-9_]+$/);
+      }),
+      { numRuns: 1500 },
+    );
   });
 });
 
