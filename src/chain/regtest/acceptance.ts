@@ -139,9 +139,6 @@ export function checkNotReplacingAncestor(pool: Mempool, tx: Tx, conflicts: Read
 export function checkScripts({ secp, verified }: Acceptance, { tx, coins }: MempoolEntry): void {
   if (verified.has(tx)) return;
   const failure = scriptFailure(secp, tx, coins, STANDARD_FLAGS);
-  if (failure) {
-    const isMandatory = scriptFailure(secp, tx, coins, CONSENSUS_FLAGS) !== undefined;
-    reject(isMandatory ? 'mandatory-script-verify-flag-failed' : 'non-mandatory-script-verify-flag', failure);
-  }
+  if (failure) reject('mempool-script-verify-flag-failed', failure);
   verified.add(tx);
 }

@@ -90,7 +90,7 @@ function checkSpends({ secp, ledger, verified }: BlockContext, { txs }: Block): 
       fees += feeOf(tx, coins, height);
       check(areSequenceLocksMet(tx, coins, ledger), 'bad-txns-nonfinal');
       const failure = verified.has(tx) ? undefined : scriptFailure(secp, tx, coins, CONSENSUS_FLAGS);
-      if (failure) reject('mandatory-script-verify-flag-failed', failure);
+      if (failure) reject('block-script-verify-flag-failed', failure);
     }
     overlay.apply(tx, height);
   }

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { toSequence } from '../../src/bitcoin/timelock.ts';
+import type { Tx } from '../../src/bitcoin/tx.ts';
+import { bitcoindTest } from '../support/bitcoind.ts';
+import { Duel } from '../support/duel.ts';
+import { anchorOf, coinOf, P2A, pay, spend, type TestCoin, testChain } from '../support/regtest.ts';
+
+const V3 = { version: 3 };
+
+bitcoindTest('a chain of ours with every kind of spend replays into bitcoind', async (node) => {
+  const world = testChain();
+  const { chain, locks } = world;
+  const duel = new Duel(world, node);
+  await duel.sync();
+  const kinds = [locks.p2tr, locks.p2wpkh, locks.p2pkh, locks.nested, locks.p2wsh, locks.csv(3), locks.cltv(112)];
+  const coins = await world.fund(kinds);
+  await duel.sync();
+
+  const agree = async (tx: Tx, reason?: string): Promise<void> => {
+    const { ours, theirs } = await duel.one(tx);
+    assert.equal(ours, reason);
+    assert.equal(theirs, reason);
+  };
+  for (const coin of coins.slice(0, 5)) await agree(spend([coin], [pay(locks.p2tr, 99_000n)]));
+
+  const csv = spend([coins[5]!], [pay(locks.p2tr, 99_000n)], { sequences: [3] });
+  const cltv = spend([coins[6]!], [pay(locks.p2tr, 99_000n)], { locktime: 112, sequences: [0] });
+  await agree(csv, 'non-BIP68-final');
+  await agree(cltv, 'non-final');
+  await duel.mine(2);
+  await agree(csv);
+  await agree(cltv);
+  await duel.mine(1);
+
+  const [timed] = await world.fund([locks.csv(toSequence({ type: 'seconds', value: 1024 }))]);
+  await duel.sync();
+  const later = spend([timed!], [pay(locks.p2tr, 99_000n)], {
+    sequences: [toSequence({ type: 'seconds', value: 1024 })],
+  });
+  await agree(later, 'non-BIP68-final');
+  world.time += 1025;
+  await duel.mine(6);
+  await agree(later);
+  await duel.mine(1);
+
+  await chain.invalidateTip(2);
+  await duel.mine(3);
+  assert.ok((await chain.transaction((await chain.explorer.mempool())[0]?.txid ?? later.inputs[0]!.prevout.txid))!);
+});
+
+bitcoindTest('packages, families and replacements: both say the same', async (node) => {
+  const world = testChain();
+  const { locks } = world;
+  const duel = new Duel(world, node);
+  const coins = await world.fund(Array.from({ length: 12 }, () => locks.p2tr));
+  await duel.sync();
+  const next = (): TestCoin => coins.pop()!;
+
+  // A parent that pays nothing with its child that pays for both.
+  const fees = next();
+  const parent = spend([next()], [pay(locks.p2tr, 100_000n), P2A], V3);
+  const child = spend([anchorOf(parent), fees], [pay(locks.p2tr, 99_000n)], V3);
+  assert.deepEqual(await duel.one(parent), { ours: 'min relay fee not met', theirs: 'min relay fee not met' });
+  assert.equal(await duel.pair(parent, child), undefined);
+
+  // The child may be replaced by one that pays more, not by one that pays the same.
+  const richer = spend([anchorOf(parent), fees], [pay(locks.p2tr, 97_000n)], V3);
+  const same = spend([anchorOf(parent), fees], [pay(locks.p2wpkh, 99_000n)], V3);
+  assert.deepEqual(await duel.one(same), { ours: 'insufficient fee', theirs: 'insufficient fee' });
+  assert.deepEqual(await duel.one(richer), { ours: undefined, theirs: undefined });
+
+  // A sibling takes its place by paying for it, but has to spend the anchor.
+  const evictor = spend([coinOf(parent, 0, locks.p2tr)], [pay(locks.p2tr, 90_000n)], V3);
+  assert.deepEqual(await duel.one(evictor), { ours: 'missing-ephemeral-spends', theirs: 'missing-ephemeral-spends' });
+  const both = spend([coinOf(parent, 0, locks.p2tr), anchorOf(parent)], [pay(locks.p2tr, 90_000n)], V3);
+  assert.deepEqual(await duel.one(both), { ours: undefined, theirs: undefined });
+
+  // Families of two, and of one version.
+  const grandchild = spend([coinOf(both, 0, locks.p2tr)], [pay(locks.p2tr, 80_000n)], V3);
+  assert.deepEqual(await duel.one(grandchild), { ours: 'TRUC-violation', theirs: 'TRUC-violation' });
+  const old = spend([next()], [pay(locks.p2tr, 99_000n)]);
+  assert.deepEqual(await duel.one(old), { ours: undefined, theirs: undefined });
+  const mixed = spend([coinOf(old, 0, locks.p2tr)], [pay(locks.p2tr, 98_000n)], V3);
+  assert.deepEqual(await duel.one(mixed), { ours: 'TRUC-violation', theirs: 'TRUC-violation' });
+
+  // Replacing by fee without signalling, across versions.
+  const first = next();
+  const before = spend([first], [pay(locks.p2tr, 99_500n)]);
+  assert.deepEqual(await duel.one(before), { ours: undefined, theirs: undefined });
+  const after = spend([first], [pay(locks.p2tr, 99_000n)], V3);
+  assert.deepEqual(await duel.one(after), { ours: undefined, theirs: undefined });
+
+  // A package that replaces a package.
+  const shared = next();
+  const [feeA, feeB] = [next(), next()];
+  const oldParent = spend([shared], [pay(locks.p2tr, 100_000n), P2A], V3);
+  assert.equal(
+    await duel.pair(oldParent, spend([anchorOf(oldParent), feeA], [pay(locks.p2tr, 99_000n)], V3)),
+    undefined,
+  );
+  const newParent = spend([shared], [pay(locks.p2wpkh, 100_000n), P2A], V3);
+  const poor = spend([anchorOf(newParent), feeB], [pay(locks.p2tr, 99_000n)], V3);
+  const refused = await duel.pairRefused(newParent, poor);
+  assert.match(refused.ours, /^package RBF failed/);
+  assert.ok(refused.theirs.some((reason) => reason.startsWith('package RBF failed')));
+  assert.equal(
+    await duel.pair(newParent, spend([anchorOf(newParent), feeB], [pay(locks.p2tr, 96_000n)], V3)),
+    undefined,
+  );
+  await duel.mine(1);
+});
