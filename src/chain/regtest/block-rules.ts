@@ -7,7 +7,7 @@ import { checkWitnessCommitment, txMerkleRoot } from '../../bitcoin/merkle.ts';
 import { hasProofOfWork, REGTEST_BITS } from '../../bitcoin/proof-of-work.ts';
 import { pushNumber } from '../../bitcoin/script.ts';
 import { sigopCostOf } from '../../bitcoin/sigops.ts';
-import { isCoinbase, type Tx, txidOf } from '../../bitcoin/tx.ts';
+import { isCoinbase, serializeTx, type Tx, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import { type Coin, type CoinView, isUnspendable } from './coin.ts';
 import type { Ledger } from './ledger.ts';
@@ -25,6 +25,9 @@ export interface BlockContext {
   readonly verified: WeakSet<Tx>;
 }
 
+/** BIP141: what a byte outside of witnesses weighs. */
+const WITNESS_SCALE = 4;
+
 function checkHeader({ ledger, now }: BlockContext, { header }: Block): void {
   check(header.bits === REGTEST_BITS, 'bad-diffbits');
   check(hasProofOfWork(header), 'high-hash');
@@ -40,6 +43,8 @@ function checkBody(block: Block): void {
   check(equal(root, block.header.merkleRoot), 'bad-txnmrklroot');
   // CVE-2012-2459: repeating transactions can leave the root as it is.
   check(!isMutated, 'bad-txns-duplicate');
+  const strippedSize = block.txs.reduce((sum, tx) => sum + serializeTx(tx, 'stripped').length, 0);
+  check(strippedSize * WITNESS_SCALE <= MAX_BLOCK_WEIGHT, 'bad-blk-length');
   check(blockWeight(block) <= MAX_BLOCK_WEIGHT, 'bad-blk-weight');
   check(isCoinbase(block.txs[0]!), 'bad-cb-missing');
   check(!block.txs.slice(1).some(isCoinbase), 'bad-cb-multiple');
@@ -90,7 +95,7 @@ function checkSpends({ secp, ledger, verified }: BlockContext, { txs }: Block): 
       fees += feeOf(tx, coins, height);
       check(areSequenceLocksMet(tx, coins, ledger), 'bad-txns-nonfinal');
       const failure = verified.has(tx) ? undefined : scriptFailure(secp, tx, coins, CONSENSUS_FLAGS);
-      if (failure) reject('block-script-verify-flag-failed', failure);
+      if (failure) reject('mandatory-script-verify-flag-failed', failure);
     }
     overlay.apply(tx, height);
   }

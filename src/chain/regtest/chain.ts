@@ -5,6 +5,7 @@ import type { Sats, UnixSeconds } from '../../base/units.ts';
 import { type Block, type BlockHash, parseBlock } from '../../bitcoin/block.ts';
 import { txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
+import { createAnnouncer } from '../announcer.ts';
 import type { Chain, ChainEvent } from '../chain.ts';
 import type { Explorer } from '../explorer.ts';
 import { scriptHashOf } from '../script-hash.ts';
@@ -13,7 +14,7 @@ import { createExplorer } from './explorer.ts';
 import { createFaucet } from './faucet.ts';
 import type { SatsPerKvb } from './fee-rate.ts';
 import { mineBlock } from './miner.ts';
-import { type NodeEvent, RegtestNode } from './node.ts';
+import { RegtestNode } from './node.ts';
 import { TxRejection } from './rejection.ts';
 import { selectForBlock } from './template.ts';
 import { View } from './view.ts';
@@ -84,27 +85,16 @@ function parseSubmitted(raw: Bytes): Block {
 
 /** Restores or begins a chain, which is ready on return. Throws when the store holds no chain like this. */
 export function createRegtestChain(options: RegtestOptions): RegtestChain {
-  const listeners = new Set<(event: ChainEvent) => void>();
+  const announcer = createAnnouncer<ChainEvent>(options.onListenerError ?? (() => {}));
   const faucet = createFaucet(options.secp);
   const node = new RegtestNode({
     secp: options.secp,
     now: options.now,
     store: options.store ?? memoryStore(),
     minRelayRate: (options.minRelayRate ?? MIN_RELAY_RATE) as SatsPerKvb,
-    onEvent: tell,
+    onEvent: (event) => announcer.announce(view.eventOf(event)),
   });
   const view = new View(node);
-
-  function tell(event: NodeEvent): void {
-    const told = view.eventOf(event);
-    for (const listener of [...listeners]) {
-      try {
-        listener(told);
-      } catch (error) {
-        options.onListenerError?.(error);
-      }
-    }
-  }
 
   function mineOne(script: Bytes, time: number): BlockHash {
     const { tip } = node.ledger;
@@ -150,12 +140,7 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
       if (!view.isInMempool(txidOf(child))) node.acceptPair(parent, child);
       return txidOf(child);
     },
-    subscribe(listener) {
-      // A wrapper of its own, so that one function subscribed twice is two subscriptions.
-      const own = (event: ChainEvent): void => listener(event);
-      listeners.add(own);
-      return () => listeners.delete(own);
-    },
+    subscribe: announcer.subscribe,
     async mine(count, script = faucet.script) {
       return Array.from({ length: blockCount(count, MAX_BLOCKS_AT_ONCE) }, () => mineOne(script, node.now()));
     },
