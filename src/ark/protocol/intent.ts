@@ -124,6 +124,28 @@ function readExtension(outputs: readonly TxOut[], proof: string, message: string
   return extension;
 }
 
+/** Why input `index` does not prove that `coin` belongs to whoever made the proof; `undefined` when it does. */
+function flawOf(
+  secp: Secp,
+  psbt: Psbt,
+  index: number,
+  prevouts: readonly TxOut[],
+  { leaf, condition }: IntentCoin,
+  signers: readonly Bytes[],
+): string | undefined {
+  const { closure } = leaf;
+  if (!closure) {
+    const isRedeemed = condition?.length === 1 && equal(sha256(condition[0]!), noteHash(leaf.script)!);
+    return isRedeemed ? undefined : 'wrong note preimage';
+  }
+  if (!isConditionMet(secp, closure, condition)) return 'the condition is not met';
+  const required = keysBesides(closure, signers);
+  if (required.length === 0) return 'nobody but the server could sign';
+  const rules = { required, sighashes: [SIGHASH.DEFAULT, SIGHASH.ALL] };
+  const fault = signatureFault(secp, psbt, index, prevouts, { ...leaf, closure }, rules);
+  return fault && `${fault} signature`;
+}
+
 /**
  * Verifies a proof over `message` as it was received: that it commits to the message, that each coin's leaf belongs
  * to its script, and that all of the leaf's keys except `signers` (x-only; the server's, current and deprecated)
@@ -161,24 +183,12 @@ export function parseIntentProof(
   insist(prevout.txid === txidOf(commitment) && prevout.vout === 0, 'input 0 does not commit to the message');
   const spent = psbt.inputs[0]!.witnessUtxo;
   insist(spent && spent.value === 0n && equal(spent.script, first.script), 'input 0 spends something else');
-  const firstLeaf = revealedLeaf(psbt.inputs[0]!);
-  insist(firstLeaf && equal(firstLeaf.hash, first.leaf.hash), 'input 0 reveals another leaf than the first coin');
 
   const prevouts = prevoutsOf(psbt)!;
-  [first, ...coins].forEach(({ leaf, condition }, i) => {
-    if (!leaf.closure) {
-      const hash = noteHash(leaf.script)!;
-      insist(condition?.length === 1 && equal(sha256(condition[0]!), hash), `input ${i}: wrong note preimage`);
-      return;
-    }
-    const { closure } = leaf;
-    insist(isConditionMet(secp, closure, condition), `input ${i}: the condition is not met`);
-    const required = keysBesides(closure, signers);
-    insist(required.length > 0, `input ${i}: nobody but the server could sign`);
-    const rules = { required, sighashes: [SIGHASH.DEFAULT, SIGHASH.ALL] };
-    const fault = signatureFault(secp, psbt, i, prevouts, { ...leaf, closure }, rules);
-    insist(!fault, `input ${i}: ${fault} signature`);
-  });
+  for (const [i, coin] of [first, ...coins].entries()) {
+    const flaw = flawOf(secp, psbt, i, prevouts, coin, signers);
+    insist(!flaw, `input ${i}: ${flaw}`);
+  }
   const [only] = tx.outputs;
   const asksNothing = tx.outputs.length === 1 && only!.value === 0n && equal(only!.script, NO_OUTPUT.script);
   return { txid: txidOf(tx), psbt, coins, outputs: asksNothing ? [] : tx.outputs, extension };

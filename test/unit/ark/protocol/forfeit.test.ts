@@ -22,6 +22,7 @@ import { leafFields, leafOfVtxo, secretSigner, signLeaf, signLeaves } from '../.
 import { ANCHOR } from '../../../../src/ark/protocol/offchain.ts';
 import { defaultVtxo, vtxoScript } from '../../../../src/ark/protocol/vtxo.ts';
 import { type Bytes, fromHex, toBase64 } from '../../../../src/base/bytes.ts';
+import { csvMultisig, encodeClosure, multisig } from '../../../../src/bitcoin/closure.ts';
 import { STANDARD_FLAGS, verifyTx } from '../../../../src/bitcoin/interpreter/verify.ts';
 import {
   createPsbt,
@@ -196,6 +197,27 @@ test('a locked leaf forfeits once it is mature, and without any relative lock', 
       codeOf(() => parseForfeit(secp, text, rulesFor(coin))),
       'INVALID_FORFEIT_TXS',
     );
+});
+
+test('only a leaf without delay, of an owner and one key of the server, forfeits', () => {
+  const forfeit = (leafScript: Bytes, signers = [signer.xonly]) => {
+    const leaf = leafOfVtxo(vtxoScript(secp, [leafScript]), leafScript)!;
+    const coin = coinOf(0x11, 10_000n, vtxoScript(secp, [leafScript]).script);
+    const map: PsbtInput = { ...EMPTY_INPUT, witnessUtxo: coin, ...leafFields(leaf) };
+    const connectorMap = { ...EMPTY_INPUT, witnessUtxo: connector };
+    const psbt = createPsbt(buildForfeit({ vtxo: coin, connector, forfeitScript }), [map, connectorMap]);
+    const text = psbtBase64(signLeaves(secp, psbt, owner.secret, AUX));
+    return () => parseForfeit(secp, text, { ...rulesFor(coin), signers });
+  };
+  const both = [owner.xonly, signer.xonly];
+  assert.equal(forfeit(encodeClosure(multisig(...both)))().leaf.closure.kind, 'multisig');
+  const bad = [
+    forfeit(encodeClosure(csvMultisig(exitDelay, ...both))),
+    forfeit(encodeClosure(multisig(owner.xonly))),
+    forfeit(encodeClosure(multisig(signer.xonly))),
+    forfeit(encodeClosure(multisig(...both, stranger.xonly)), [signer.xonly, stranger.xonly]),
+  ];
+  for (const work of bad) assert.equal(codeOf(work), 'INVALID_FORFEIT_TXS');
 });
 
 test('every single change to a signed forfeit is refused', async () => {

@@ -93,8 +93,11 @@ test('every single change to a signed proof is refused', async () => {
       resigned(input({ witnessUtxo: { value: 1n, script: vtxo.script } }, 0), SIGHASH.ALL),
       'INVALID_INTENT_PROOF',
     ],
-    'input 0 reveals no leaf': [input({ tapLeafScripts: [] }, 0), 'INVALID_INTENT_PROOF'],
-    'input 0 reveals another leaf': [
+    'input 0 spends another script': [
+      resigned(input({ witnessUtxo: { value: 0n, script: p2tr(stranger.xonly) } }, 0), SIGHASH.ALL),
+      'INVALID_INTENT_PROOF',
+    ],
+    'input 0 is signed by another leaf': [
       resigned(input({ tapLeafScripts: [{ ...exitLeaf, version: 0xc0 }] }, 0), SIGHASH.ALL),
       'INVALID_INTENT_PROOF',
     ],

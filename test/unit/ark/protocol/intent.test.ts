@@ -13,7 +13,7 @@ import { sats } from '../../../../src/base/units.ts';
 import { type Psbt, parsePsbt, psbtBase64, withInput } from '../../../../src/bitcoin/psbt.ts';
 import { p2tr } from '../../../../src/bitcoin/script.ts';
 import { SIGHASH } from '../../../../src/bitcoin/sighash.ts';
-import { tapTweak } from '../../../../src/bitcoin/taproot.ts';
+import { controlBlock, leafHash, NUMS_KEY, outputKey, tapTweak } from '../../../../src/bitcoin/taproot.ts';
 import { txidOf } from '../../../../src/bitcoin/tx.ts';
 import { ripemd160, sha256 } from '../../../../src/crypto/hash.ts';
 import { identity, MESSAGE, output, parse, SIGNERS, sdkCoin, sdkProof } from './sdk-intents.ts';
@@ -162,6 +162,17 @@ test('the server is excused from signing, nobody else, and never everybody', asy
   assert.equal(
     codeOf(() => parse(psbt, MESSAGE, [owner.xonly, signer.xonly])),
     'INVALID_INTENT_PROOF',
+  );
+});
+
+test('a leaf that is neither closure nor note proves nothing', () => {
+  const script = fromHex('51');
+  const { xonly, parity } = outputKey(secp, NUMS_KEY, leafHash(script));
+  const leaf = { script, controlBlock: controlBlock(NUMS_KEY, parity, []) };
+  const coin = { outpoint: outpoint(0x11), amount: 1000n, script: p2tr(xonly), leaf, tapTree: [script] };
+  assert.equal(
+    codeOf(() => parse(buildIntentProof(MESSAGE, [coin]))),
+    'INVALID_PSBT_INPUT',
   );
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { buildOffchainTx, VtxoScript } from '@arkade-os/sdk';
+import { buildOffchainTx, CSVMultisigTapscript, VtxoScript } from '@arkade-os/sdk';
 import fc from 'fast-check';
 import { leafOfVtxo, signLeaves } from '../../../../src/ark/protocol/leaf-spend.ts';
 import { conditionPair, tapTreePair, withPairs } from '../../../../src/ark/protocol/psbt-fields.ts';
@@ -11,7 +11,7 @@ import { type Psbt, type PsbtInput, parsePsbt, psbtBase64, withInput } from '../
 import { p2tr } from '../../../../src/bitcoin/script.ts';
 import { SIGHASH } from '../../../../src/bitcoin/sighash.ts';
 import type { Tx, TxOut } from '../../../../src/bitcoin/tx.ts';
-import { coin, pays, rules, sdkVtxo, send, unroll, vtxo } from './sdk-wallet.ts';
+import { coin, csvTimelock, pays, rules, sdkVtxo, send, unroll, vtxo } from './sdk-wallet.ts';
 import { AUX, codeOf, exitDelay, flip, outpoint, owner, refusesOrAccepts, secp, signer, stranger } from './support.ts';
 
 test('every single change to a signed payment is refused', async () => {
@@ -68,6 +68,10 @@ test('every single change to a signed payment is refused', async () => {
         tx: { ...second.tx, inputs: [{ ...second.tx.inputs[0]!, prevout: outpoint(0x13) }] },
       }),
       'CHECKPOINT_MISMATCH',
+    ],
+    'a checkpoint that spends nothing': [
+      checkpoints({ ...first, tx: { ...first.tx, inputs: [] }, inputs: [] }, second),
+      'INVALID_PSBT_MISSING_INPUT',
     ],
     'a checkpoint with two inputs': [
       checkpoints(
@@ -229,6 +233,16 @@ test('an ark tx that is too heavy is refused', async () => {
   assert.equal(
     codeOf(() => parseSubmission(secp, txs, { ...rules, maxTxWeight: 600 })),
     'TX_TOO_LARGE',
+  );
+});
+
+test('a leaf with a delay spends nothing, even with the server key in it', async () => {
+  const csv = CSVMultisigTapscript.encode({ timelock: csvTimelock, pubkeys: [owner.xonly, signer.xonly] });
+  const script = new VtxoScript([sdkVtxo.scripts[0]!, csv.script]);
+  const { txs } = await send([coin(0x11, 10_000, script, script.leaves[1]!)], [pays(10_000n)]);
+  assert.equal(
+    codeOf(() => parseSubmission(secp, txs, rules)),
+    'INVALID_PSBT_INPUT',
   );
 });
 
