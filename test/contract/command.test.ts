@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { oldNode } from '../support/node.ts';
 import { type Ended, type RunningStack, runCommand, startStack } from '../support/stack.ts';
 
 let root: string;
@@ -69,14 +70,12 @@ describe('canalworks up', { concurrency: 3 }, () => {
   }
 
   test('an old Node hands over to the one that came with the package, signals and all', async (t) => {
-    const old = (await Promise.all(['/usr/bin/node', '/usr/local/bin/node'].map(versionOf))).find(
-      (found) => found && found.major < 22,
-    );
-    if (!old) return t.skip('there is no old Node on this machine');
-    const stack = await startStack([], { node: old.path });
+    const node = await oldNode();
+    if (!node) return t.skip('there is no old Node on this machine');
+    const stack = await startStack([], { node });
     assert.equal((await stack.stop('SIGINT')).code, 0);
 
-    const orphan = await startStack([], { node: old.path });
+    const orphan = await startStack([], { node });
     const { pid } = orphan.ready;
     assert.equal((await orphan.kill()).code, 128 + 9);
     assert.throws(() => process.kill(pid, 0));
@@ -239,10 +238,3 @@ describe('the commands that act on a running process', () => {
     assert.equal((await mine(`Bearer ${stack.ready.ark.adminToken}`)).status, 200);
   });
 });
-
-async function versionOf(path: string): Promise<{ path: string; major: number } | undefined> {
-  const { promisify } = await import('node:util');
-  const { execFile } = await import('node:child_process');
-  const found = await promisify(execFile)(path, ['--version']).catch(() => undefined);
-  return found && { path, major: Number(/^v([0-9]+)/.exec(found.stdout)?.[1]) };
-}
