@@ -17,8 +17,10 @@ import {
   keysBesides,
   type LeafSigner,
   leafFields,
+  MAX_ENFORCEABLE_WEIGHT,
   revealedLeaf,
   signatureFault,
+  signedWeight,
   signLeaf,
   withClosure,
 } from './leaf-spend.ts';
@@ -127,6 +129,7 @@ export function parseForfeit(secp: Secp, text: string, rules: ForfeitRules): For
   const vtxoMap = condition ? withPairs(spending, conditionPair(condition)) : spending;
   const connectorMap = { ...EMPTY_INPUT, witnessUtxo: connector };
   const psbt = createPsbt(tx, vtxoIndex === 0 ? [vtxoMap, connectorMap] : [connectorMap, vtxoMap]);
+  insist(signedWeight(psbt) <= MAX_ENFORCEABLE_WEIGHT, 'it is too heavy to be relayed');
   const fault = signatureFault(secp, psbt, vtxoIndex, prevoutsOf(psbt)!, leaf, { required, sighashes: SIGHASHES });
   insist(!fault, `${fault} signature`);
   return { vtxo, connector, psbt, vtxoIndex, leaf, signerKey };

@@ -161,10 +161,8 @@ export function signLeaves(secp: Secp, psbt: Psbt, secret: Bytes, aux: Bytes, ty
   }, psbt);
 }
 
-/** `placeholder` stands in for signatures that are not there. */
-function witnessOf(input: PsbtInput, placeholder?: Bytes): readonly Bytes[] | undefined {
-  if (input.finalWitness) return input.finalWitness;
-  if (input.tapKeySig) return [input.tapKeySig];
+/** Witness of the leaf that the input reveals; `placeholder` stands in for signatures that are not there. */
+function leafWitness(input: PsbtInput, placeholder?: Bytes): readonly Bytes[] | undefined {
   const leaf = revealedLeaf(input);
   if (!leaf) return undefined;
   const { controlBlock } = leaf;
@@ -189,11 +187,17 @@ const withWitnesses = (psbt: Psbt, witnessFor: (input: PsbtInput, index: number)
  */
 export const finalize = (psbt: Psbt): Tx =>
   withWitnesses(psbt, (input, i) => {
-    const witness = witnessOf(input);
+    const witness = input.finalWitness ?? (input.tapKeySig ? [input.tapKeySig] : leafWitness(input));
     demand(witness, 'INVALID_SIGNATURE', `input ${i} is not fully signed`);
     return witness;
   });
 
-/** What the transaction weighs once every leaf revealed is fully signed, in weight units. */
+/** What the transaction weighs once every leaf revealed is fully signed, in weight units. Throws `DecodeError`. */
 export const signedWeight = (psbt: Psbt): number =>
-  weightOf(withWitnesses(psbt, (input) => witnessOf(input, new Uint8Array(64)) ?? []));
+  weightOf(withWitnesses(psbt, (input) => leafWitness(input, new Uint8Array(64)) ?? []));
+
+/**
+ * BIP431: nodes relay no heavier version 3 transaction. What the server must be able to broadcast against a cheat
+ * stays below it with room for an input's key path signature and for signatures that spell out their sighash.
+ */
+export const MAX_ENFORCEABLE_WEIGHT = 39_000;

@@ -1,7 +1,7 @@
 /** What the server checks before it lends its signature to an off-chain payment, and the signing itself. */
 import { type Bytes, equal, type Outpoint, outpointKey, type Txid } from '../../base/bytes.ts';
 import { sumSats } from '../../base/units.ts';
-import { type Psbt, type PsbtInput, parsePsbt, prevoutsOf, withInput } from '../../bitcoin/psbt.ts';
+import { createPsbt, type Psbt, type PsbtInput, parsePsbt, prevoutsOf, withInput } from '../../bitcoin/psbt.ts';
 import { SIGHASH } from '../../bitcoin/sighash.ts';
 import { SEQUENCE_LOCKTIME, type Tx, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
@@ -14,6 +14,7 @@ import {
   keysBesides,
   type LeafSigner,
   leafOfVtxo,
+  MAX_ENFORCEABLE_WEIGHT,
   revealedLeaf,
   signatureFault,
   signedWeight,
@@ -59,7 +60,7 @@ export interface SubmittedInput {
 
 export interface Submission {
   readonly arkTxid: Txid;
-  /** As received: all of the clients' signatures, verified. */
+  /** With all of the clients' signatures, verified, and nothing else that we did not put there. */
   readonly arkTx: Psbt;
   /** In the order of the ark transaction's inputs. */
   readonly inputs: readonly SubmittedInput[];
@@ -80,6 +81,34 @@ function readCheckpoint(tx: string): SubmittedCheckpoint {
   demand(input, 'INVALID_PSBT_MISSING_INPUT', 'a checkpoint spends nothing', { txid });
   return { txid, outpoint: input.prevout, map: psbt.inputs[0]! };
 }
+
+const areDistinct = (outpoints: readonly Outpoint[]): boolean =>
+  new Set(outpoints.map(outpointKey)).size === outpoints.length;
+
+/** The checkpoints in the order of the inputs that spend them: one each, over VTXOs all different. */
+function pairCheckpoints(arkTx: Tx, checkpointTxs: readonly string[]): readonly SubmittedCheckpoint[] {
+  const txid = txidOf(arkTx);
+  const spent = arkTx.inputs.map(({ prevout }) => prevout);
+  demand(spent.length > 0, 'INVALID_PSBT_MISSING_INPUT', 'the ark tx spends nothing', { txid });
+  const mismatch = `${checkpointTxs.length} checkpoints for ${spent.length} inputs`;
+  demand(checkpointTxs.length === spent.length, 'CHECKPOINT_MISMATCH', mismatch, { expected_txid: txid });
+  const checkpoints = checkpointTxs.map(readCheckpoint);
+  const onceEach = areDistinct(spent) && areDistinct(checkpoints.map(({ outpoint }) => outpoint));
+  demand(onceEach, 'INVALID_PSBT_INPUT', 'something is spent twice', { txid, input_index: '0' });
+  const byTxid = new Map(checkpoints.map((checkpoint) => [checkpoint.txid, checkpoint]));
+  return spent.map((prevout, i) => {
+    const checkpoint = byTxid.get(prevout.txid);
+    demand(checkpoint, 'CHECKPOINT_MISMATCH', `input ${i} spends no checkpoint`, { expected_txid: prevout.txid });
+    return checkpoint;
+  });
+}
+
+/** Throws `TX_TOO_LARGE`. */
+const checkWeight = (weight: number, max: number): void =>
+  demand(weight <= max, 'TX_TOO_LARGE', `a transaction weighs ${weight}, more than ${max}`, {
+    weight: `${weight}`,
+    max_weight: `${max}`,
+  });
 
 /** The VTXO behind a checkpoint's input, and the leaf that spends it. */
 function readInput(
@@ -113,6 +142,7 @@ function readInput(
   demand(checkpointTxid === txid, 'CHECKPOINT_MISMATCH', 'a checkpoint is not as the protocol builds it', {
     expected_txid: checkpointTxid,
   });
+  checkWeight(signedWeight(checkpoint.psbt), MAX_ENFORCEABLE_WEIGHT);
   return { outpoint, value, vtxo, leaf, signerKey, checkpoint, checkpointTxid };
 }
 
@@ -160,42 +190,25 @@ export function parseSubmission(
   { signedArkTx: tx, checkpointTxs }: SubmittedTxs,
   rules: SubmissionRules,
 ): Submission {
-  const arkTx = reading('INVALID_ARK_PSBT', { tx }, () => parsePsbt(tx));
-  const arkTxid = txidOf(arkTx.tx);
-  demand(arkTx.tx.inputs.length > 0, 'INVALID_PSBT_MISSING_INPUT', 'the ark tx spends nothing', { txid: arkTxid });
-  const weight = reading('INVALID_ARK_PSBT', { tx }, () => signedWeight(arkTx));
-  const sizes = { weight: `${weight}`, max_weight: `${rules.maxTxWeight}` };
-  demand(weight <= rules.maxTxWeight, 'TX_TOO_LARGE', `the ark tx weighs ${weight}`, sizes);
-
-  const count = arkTx.tx.inputs.length;
-  demand(checkpointTxs.length === count, 'CHECKPOINT_MISMATCH', `${checkpointTxs.length} checkpoints, not ${count}`, {
-    expected_txid: arkTxid,
-  });
-  const checkpoints = checkpointTxs.map(readCheckpoint);
-  const distinct = (outpoints: readonly Outpoint[]): boolean => new Set(outpoints.map(outpointKey)).size === count;
-  demand(
-    distinct(checkpoints.map(({ outpoint }) => outpoint)) && distinct(arkTx.tx.inputs.map(({ prevout }) => prevout)),
-    'INVALID_PSBT_INPUT',
-    'something is spent twice',
-    { txid: arkTxid, input_index: '0' },
-  );
-
-  const byTxid = new Map(checkpoints.map((checkpoint) => [checkpoint.txid, checkpoint]));
-  const inputs = arkTx.tx.inputs.map(({ prevout }, i) => {
-    const checkpoint = byTxid.get(prevout.txid);
-    demand(checkpoint, 'CHECKPOINT_MISMATCH', `input ${i} spends no checkpoint`, { expected_txid: prevout.txid });
-    const condition = reading('INVALID_ARK_PSBT', { tx }, () => conditionOf(arkTx.inputs[i]!));
+  const received = reading('INVALID_ARK_PSBT', { tx }, () => parsePsbt(tx));
+  const arkTxid = txidOf(received.tx);
+  const weight = reading('INVALID_ARK_PSBT', { tx }, () => signedWeight(received));
+  checkWeight(weight, rules.maxTxWeight);
+  const inputs = pairCheckpoints(received.tx, checkpointTxs).map((checkpoint, i) => {
+    const condition = reading('INVALID_ARK_PSBT', { tx }, () => conditionOf(received.inputs[i]!));
     return readInput(secp, checkpoint, condition, rules);
   });
-  const { vtxos, extension } = readOffchainOutputs(arkTx.tx.outputs, rules, tx);
+  const { vtxos, extension } = readOffchainOutputs(received.tx.outputs, rules, tx);
 
   const spent = inputs.map(({ checkpoint }) => checkpoint.output);
-  const built = buildArkTx(spent, arkTx.tx.outputs.slice(0, -1)).tx;
-  const mismatch = { expected_txid: txidOf(built), got_txid: arkTxid };
-  const isBalanced = sumSats(spent.map(({ value }) => value)) === sumSats(built.outputs.map(({ value }) => value));
+  const built = buildArkTx(spent, received.tx.outputs.slice(0, -1));
+  const mismatch = { expected_txid: txidOf(built.tx), got_txid: arkTxid };
+  const isBalanced = sumSats(spent.map(({ value }) => value)) === sumSats(built.tx.outputs.map(({ value }) => value));
   demand(isBalanced, 'ARK_TX_MISMATCH', 'the inputs and the outputs do not add up', mismatch);
-  demand(isArkTx(arkTx.tx, built), 'ARK_TX_MISMATCH', 'the ark tx is not as the protocol builds it', mismatch);
-  for (const [i, output] of spent.entries()) checkDescription(arkTx, i, output);
+  demand(isArkTx(received.tx, built.tx), 'ARK_TX_MISMATCH', 'the ark tx is not as the protocol builds it', mismatch);
+  for (const [i, output] of spent.entries()) checkDescription(received, i, output);
+  const maps = built.inputs.map((map, i) => ({ ...map, tapScriptSigs: received.inputs[i]!.tapScriptSigs }));
+  const arkTx = createPsbt(received.tx, maps);
   checkSignatures(secp, arkTx, inputs, tx);
   return { arkTxid, arkTx, inputs, outputs: vtxos, extension };
 }

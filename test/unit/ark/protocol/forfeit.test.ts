@@ -218,6 +218,16 @@ test('only a leaf without delay, of an owner and one key of the server, forfeits
     forfeit(encodeClosure(multisig(...both, stranger.xonly)), [signer.xonly, stranger.xonly]),
   ];
   for (const work of bad) assert.equal(codeOf(work), 'INVALID_FORFEIT_TXS');
+
+  const long = (size: number): Bytes =>
+    encodeClosure({
+      kind: 'condition',
+      condition: fromHex(`${'5175'.repeat(size / 2)}51`),
+      keys: both,
+      form: 'checksig',
+    });
+  assert.equal(forfeit(long(38_000))().leaf.closure.kind, 'condition');
+  assert.equal(codeOf(forfeit(long(38_600))), 'INVALID_FORFEIT_TXS', 'too heavy to be relayed');
 });
 
 test('every single change to a signed forfeit is refused', async () => {

@@ -7,6 +7,7 @@ import { conditionPair, tapTreePair, withPairs } from '../../../../src/ark/proto
 import { parseSubmission, type SubmittedTxs } from '../../../../src/ark/protocol/submission.ts';
 import { defaultVtxo } from '../../../../src/ark/protocol/vtxo.ts';
 import { type Bytes, fromHex, toBase64, toHex } from '../../../../src/base/bytes.ts';
+import { encodeClosure } from '../../../../src/bitcoin/closure.ts';
 import { type Psbt, type PsbtInput, parsePsbt, psbtBase64, withInput } from '../../../../src/bitcoin/psbt.ts';
 import { p2tr } from '../../../../src/bitcoin/script.ts';
 import { SIGHASH } from '../../../../src/bitcoin/sighash.ts';
@@ -234,6 +235,34 @@ test('an ark tx that is too heavy is refused', async () => {
     codeOf(() => parseSubmission(secp, txs, { ...rules, maxTxWeight: 600 })),
     'TX_TOO_LARGE',
   );
+});
+
+test('what else the client writes into its PSBT is not kept', async () => {
+  const { txs } = await send([coin(0x11, 10_000)], [pays(10_000n)]);
+  const ark = parsePsbt(txs.signedArkTx);
+  const junk = { key: fromHex('fc01'), value: fromHex('02') };
+  const poisoned = withInput(ark, 0, { finalWitness: [fromHex('00')], tapKeySig: new Uint8Array(64), rest: [junk] });
+  const signedArkTx = psbtBase64({ ...poisoned, globals: [junk], outputs: ark.outputs.map(() => [junk]) });
+  assert.deepEqual(parseSubmission(secp, { ...txs, signedArkTx }, rules).arkTx, ark);
+});
+
+test('a checkpoint that no node would relay is refused, since the server could never broadcast it', () => {
+  const conditionOfSize = (size: number) => fromHex(`${'5175'.repeat(size / 2)}51`);
+  const attempt = (size: number) => {
+    const leafScript = encodeClosure({
+      kind: 'condition',
+      condition: conditionOfSize(size),
+      keys: [owner.xonly, signer.xonly],
+      form: 'checksig',
+    });
+    const script = new VtxoScript([leafScript, sdkVtxo.scripts[1]!]);
+    const { arkTx, checkpoints } = buildOffchainTx([coin(0x11, 10_000, script)], [pays(10_000n)], unroll);
+    const signedArkTx = psbtBase64(signLeaves(secp, parsePsbt(arkTx.toPSBT()), owner.secret, AUX));
+    const checkpointTxs = checkpoints.map((tx) => toBase64(tx.toPSBT()));
+    return () => parseSubmission(secp, { signedArkTx, checkpointTxs }, rules);
+  };
+  assert.equal(attempt(38_000)().inputs.length, 1);
+  assert.equal(codeOf(attempt(38_600)), 'TX_TOO_LARGE');
 });
 
 test('a leaf with a delay spends nothing, even with the server key in it', async () => {
