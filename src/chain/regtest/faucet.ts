@@ -80,6 +80,7 @@ export function createFaucet(secp: Secp): Faucet {
       const wanted = total(outputs);
       for (const inputs of selections(coins)) {
         const rest = total(inputs) - wanted;
+        if (rest < 0n) continue;
         const fee = feeFor(draft(inputs, [...outputs, ...changeOf(rest)]));
         // What is left of less than this is not worth an output of its own.
         if (rest >= fee + 1_000n) return sign(inputs, [...outputs, ...changeOf(rest - fee)]);

@@ -60,8 +60,8 @@ export class RegtestNode {
     this.#restore();
   }
 
-  /** Unix seconds as blocks are stamped with. */
-  now = (): number => this.#options.now() + this.#shift;
+  /** Unix seconds as blocks are stamped with: the clock, unless the chain is ahead of it. */
+  now = (): number => Math.max(this.#options.now() + this.#shift, this.ledger.medianTime);
 
   /** How often the state has changed since the chain began. */
   get changes(): number {
