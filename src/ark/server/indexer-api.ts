@@ -128,9 +128,9 @@ export function mountIndexerApi(door: Door, ctx: ArkContext, indexer: Indexer, s
     const { items, page } = slice(leaves, pageOf(c), PAGE_SIZE.tree);
     return { leaves: items.map((vtxo) => ({ txid: vtxo.txid, vout: vtxo.vout })), page };
   });
-  door.on(INDEXER_ROUTES.sweepTxs, (c) => {
-    txid(c.req.param('txid')!);
-    return { sweptBy: [] };
+  door.on(INDEXER_ROUTES.sweepTxs, async (c) => {
+    const id = txid(c.req.param('txid')!);
+    return { sweptBy: isBatch(c) ? await indexer.sweeps(id) : [] };
   });
   door.on(INDEXER_ROUTES.vtxoChain, async (c) => {
     const chain = await indexer.chainOf(outpoint(`${c.req.param('txid')}:${c.req.param('vout')}`));

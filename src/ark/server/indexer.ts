@@ -14,6 +14,7 @@ import {
   treeTxs,
 } from './store/batches.ts';
 import { checkpointById, checkpointsOf, offchainTxById } from './store/offchain.ts';
+import { sweepsOf } from './store/sweeps.ts';
 import { type Vtxo, type VtxoQuery, vtxosByOutpoint, vtxosByScript, vtxosByTxid } from './store/vtxos.ts';
 
 export type ChainedTxType = 'COMMITMENT' | 'ARK' | 'TREE' | 'CHECKPOINT';
@@ -37,6 +38,7 @@ export interface Indexer {
   commitment(txid: string): Promise<Batch | undefined>;
   tree(commitmentTxid: string, tree: TreeName, page: Page): Promise<{ txs: TreeTx[]; total: number }>;
   leaves(commitmentTxid: string): Promise<Vtxo[]>;
+  sweeps(commitmentTxid: string): Promise<Txid[]>;
   forfeits(commitmentTxid: string, page: Page): Promise<{ txids: Txid[]; total: number }>;
 }
 
@@ -110,6 +112,7 @@ export function createIndexer(ctx: ArkContext): Indexer {
     virtualTxs: async (txids) => (await Promise.all(txids.map(virtualTx))).filter((psbt) => psbt !== undefined),
     commitment: (txid) => batchByCommitment(db, txid),
     tree: (txid, tree, page) => treeTxs(db, txid, tree, page),
+    sweeps: async (txid) => (await sweepsOf(db, txid)).map((sweep) => sweep.txid),
     forfeits: (txid, page) => forfeitTxids(db, txid, page),
   };
 }

@@ -152,9 +152,11 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
         demand(!unrolled, 'VTXO_ALREADY_UNROLLED', `${outpoint} was unrolled meanwhile`, { vtxo_outpoint: outpoint });
       }
       const createdAt = ctx.nowSeconds();
+      // A batch may have been swept between submission and finality.
+      const swept = inputs.some((input) => input.swept);
       await insertVtxos(
         tx,
-        offchain.outputs.map((output) => ({ ...output, createdAt })),
+        offchain.outputs.map((output) => ({ ...output, createdAt, swept: output.swept || swept })),
         clock.now(),
       );
       return true;

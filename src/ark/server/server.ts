@@ -31,6 +31,7 @@ import { mountPublicApi } from './public-api.ts';
 import { createRegistration } from './registration.ts';
 import { countQueued } from './store/intents.ts';
 import { createSubscriptions } from './subscriptions.ts';
+import { createSweeper } from './sweeper.ts';
 import { createServerWallet } from './wallet.ts';
 import { createChainWatcher } from './watcher.ts';
 
@@ -101,7 +102,8 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const registration = createRegistration(ctx, () => batches.intentQueued());
   const batches = createBatchRunner({ ctx, hub, registration, settler });
   const offchain = createOffchainService(ctx, notifier);
-  const watcher = createChainWatcher(ctx, settler);
+  const sweeper = createSweeper(ctx, notifier);
+  const watcher = createChainWatcher(ctx, settler, [sweeper.sweep]);
 
   const publicDoor = createDoor(log, ctx.newId);
   mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });

@@ -23,6 +23,8 @@ export interface ServerWallet {
   utxos(): Promise<readonly (ChainUtxo & { readonly locked: boolean })[]>;
   /** Coins free to spend, confirmed ones first, then by value, largest first. */
   spendable(): Promise<readonly WalletCoin[]>;
+  /** Those of them that are confirmed. */
+  confirmed(): Promise<readonly WalletCoin[]>;
   reserve(coins: readonly WalletCoin[], owner: string): void;
   release(owner: string): void;
   /** Signs input `index`, which must be a coin of this wallet. */
@@ -30,6 +32,8 @@ export interface ServerWallet {
 }
 
 const COINBASE_MATURITY = 100;
+
+const toWalletCoin = ({ outpoint, value, script }: ChainUtxo): WalletCoin => ({ outpoint, output: { value, script } });
 
 export function createServerWallet(secp: Secp, chain: Chain, signer: Signer<ArkKeyName>): ServerWallet {
   const script = p2tr(outputKey(secp, signer.publicKey('wallet').slice(1)).xonly);
@@ -47,6 +51,12 @@ export function createServerWallet(secp: Secp, chain: Chain, signer: Signer<ArkK
     });
   }
 
+  async function free(): Promise<ChainUtxo[]> {
+    const rank = (coin: ChainUtxo): number => (coin.confirmation ? 0 : 1);
+    const coins = (await utxos()).filter((coin) => !coin.locked);
+    return coins.sort((a, b) => rank(a) - rank(b) || (a.value < b.value ? 1 : a.value > b.value ? -1 : 0));
+  }
+
   return {
     script,
     address,
@@ -57,12 +67,8 @@ export function createServerWallet(secp: Secp, chain: Chain, signer: Signer<ArkK
       const total = (locked: boolean) => sumSats(coins.filter((c) => c.locked === locked).map((c) => c.value));
       return { available: total(false), locked: total(true) };
     },
-    async spendable() {
-      const free = (await utxos()).filter((coin) => !coin.locked);
-      const rank = (coin: ChainUtxo): number => (coin.confirmation ? 0 : 1);
-      free.sort((a, b) => rank(a) - rank(b) || (a.value < b.value ? 1 : a.value > b.value ? -1 : 0));
-      return free.map(({ outpoint, value, script: spk }) => ({ outpoint, output: { value, script: spk } }));
-    },
+    spendable: async () => (await free()).map(toWalletCoin),
+    confirmed: async () => (await free()).filter((coin) => coin.confirmation).map(toWalletCoin),
     reserve(coins, owner) {
       for (const coin of coins) reserved.set(outpointKey(coin.outpoint), owner);
     },

@@ -11,13 +11,16 @@ import { confirmBatch, pendingBatches, unconfirmedBatches } from './store/batche
 import { deleteRunningIntents } from './store/intents.ts';
 import { markUnrolled, txidsToWatch, virtualTxidsAmong } from './store/vtxos.ts';
 
+/** What has to be looked at again whenever the chain has grown, or a VTXO was seen on it. */
+export type Chore = () => Promise<void>;
+
 export interface ChainWatcher {
   /** Finishes what a crash interrupted, catches up with the chain, then follows it. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export function createChainWatcher(ctx: ArkContext, settler: Settler): ChainWatcher {
+export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: readonly Chore[]): ChainWatcher {
   const { db, chain, log } = ctx;
   let unsubscribe = (): void => {};
   let tail: Promise<void> = Promise.resolve();
@@ -30,27 +33,42 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler): ChainWatc
   }
 
   async function handle(event: ChainEvent): Promise<void> {
-    if (event.type === 'mempool') return noticeUnrolled([event.tx]);
+    if (event.type === 'mempool') {
+      if (await noticeUnrolled([event.tx])) await doChores();
+      return;
+    }
     if (event.type === 'disconnect') {
       for (const { txid } of event.txs) await db.write((tx) => confirmBatch(tx, txid, null));
       return;
     }
     await noticeUnrolled(event.txs);
     await followCommitments();
+    await doChores();
   }
 
-  async function noticeUnrolled(txs: readonly Pick<ChainTx, 'txid'>[]): Promise<void> {
+  /** One failing chore does not keep the others from being done. */
+  async function doChores(): Promise<void> {
+    for (const chore of chores) {
+      await chore().catch((error) => log.error({ err: error }, 'a chore failed, the next block brings another try'));
+    }
+  }
+
+  /** True when a VTXO turned out to be on chain. */
+  async function noticeUnrolled(txs: readonly Pick<ChainTx, 'txid'>[]): Promise<boolean> {
+    let noticed = false;
     for (const txid of await virtualTxidsAmong(
       db,
       txs.map((tx) => tx.txid),
     )) {
       const unrolled = await db.write((tx) => markUnrolled(tx, txid, ctx.clock.now()));
+      noticed ||= unrolled.length > 0;
       for (const vtxo of unrolled) {
         const about = { outpoint: vtxo.outpoint };
         if (vtxo.spentBy) log.warn({ ...about, spentBy: vtxo.spentBy }, 'a spent VTXO was unrolled');
         else log.info(about, 'a VTXO was unrolled');
       }
     }
+    return noticed;
   }
 
   /** Settles the fate of interrupted batches and keeps unconfirmed commitments in the mempool. */
@@ -86,6 +104,7 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler): ChainWatc
       unsubscribe = chain.subscribe(follow);
       await followCommitments();
       await catchUp();
+      await doChores();
     },
     async stop() {
       unsubscribe();

@@ -45,7 +45,7 @@ export interface VtxoChange {
   readonly tx: string;
   readonly spent: readonly WireVtxoSource[];
   readonly created: readonly WireVtxoSource[];
-  readonly swept: readonly { readonly txid: Txid; readonly vout: number; readonly script: string }[];
+  readonly swept: readonly WireVtxoSource[];
   /** Outpoint spent → checkpoint transaction. */
   readonly checkpoints: Readonly<Record<OutpointKey, { readonly txid: Txid; readonly tx: string }>>;
 }
@@ -75,7 +75,7 @@ export function subscriptionEvent(change: VtxoChange, scripts: ReadonlySet<strin
       scripts: [...involved],
       newVtxos: created.map(wireVtxo),
       spentVtxos: spent.map(wireVtxo),
-      sweptVtxos: swept.map(({ txid, vout }) => ({ txid, vout })),
+      sweptVtxos: swept.map(wireVtxo),
       tx: change.tx,
       checkpointTxs: change.checkpoints,
     },

@@ -101,6 +101,18 @@ export async function unconfirmedBatches(db: Reader): Promise<Batch[]> {
   return (await db.read("select * from ark_batch where state = 'final' and confirmed_height is null")).map(toBatch);
 }
 
+/** Final, confirmed batches of which something may be left on chain. */
+export async function unsweptBatches(db: Reader): Promise<Batch[]> {
+  const rows = await db.read(
+    "select * from ark_batch where state = 'final' and swept = 0 and confirmed_height is not null order by started_at",
+  );
+  return rows.map(toBatch);
+}
+
+export async function closeBatch(tx: DbTx, id: string): Promise<void> {
+  await tx.run('update ark_batch set swept = 1 where id = $1', [id]);
+}
+
 export interface BatchRange {
   /** Unix seconds, 0 for no bound. */
   readonly after: number;

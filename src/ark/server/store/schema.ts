@@ -98,6 +98,15 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
       );
       create index ark_checkpoint_tx_ark on ark_checkpoint_tx (ark_txid, position);
 
+      create table ark_sweep (
+        txid text primary key,
+        commitment_txid text not null,
+        tx text not null,
+        created_at bigint not null,
+        confirmed_height bigint
+      );
+      create index ark_sweep_commitment on ark_sweep (commitment_txid, created_at);
+
       create table ark_conviction (
         id text primary key,
         script text not null,

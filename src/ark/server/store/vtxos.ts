@@ -181,6 +181,39 @@ export async function markUnrolled(tx: DbTx, txid: Txid, nowMs: number): Promise
   return rows.map(toVtxo);
 }
 
+/**
+ * Marks the VTXOs of these transactions, and all that was made off-chain from them, as swept.
+ * Returns those that were not marked before.
+ */
+export async function markSwept(tx: DbTx, leaves: readonly Txid[], nowMs: number): Promise<Vtxo[]> {
+  const swept: Vtxo[] = [];
+  const seen = new Set<Txid>(leaves);
+  for (let generation = [...seen]; generation.length > 0; ) {
+    const marked = await tx.run(
+      `update ark_vtxo set swept = 1, updated_at = $1
+       where swept = 0 and unrolled = 0 and txid in (${slots(generation.length, 2)}) returning *`,
+      [nowMs, ...generation],
+    );
+    swept.push(...marked.map(toVtxo));
+    const made = await tx.read(
+      `select distinct ark_txid from ark_vtxo where ark_txid is not null and txid in (${slots(generation.length)})`,
+      generation,
+    );
+    generation = made.map((row) => row.ark_txid as Txid).filter((txid) => !seen.has(txid));
+    for (const txid of generation) seen.add(txid);
+  }
+  return swept;
+}
+
+/** Spent VTXOs that appeared on chain: somebody is taking what is not theirs any more, or was lied to. */
+export async function spentAndUnrolled(db: Reader): Promise<Vtxo[]> {
+  const rows = await db.read(
+    `select * from ark_vtxo where unrolled = 1 and spent_by is not null and spent_by <> coalesce(settled_by, '')
+     order by updated_at`,
+  );
+  return rows.map(toVtxo);
+}
+
 /** Transactions whose VTXOs could still appear on chain unnoticed. */
 export async function txidsToWatch(db: Reader): Promise<Txid[]> {
   const rows = await db.read(

@@ -1,0 +1,54 @@
+/** Asks the indexer for VTXOs. */
+import { fromHex, type Outpoint, parseTxid, toHex } from '../../base/bytes.ts';
+import { parseSats } from '../../base/units.ts';
+import { asFields, type Fields, requiredText, whole } from '../wire/request.ts';
+import { INDEXER_ROUTES } from '../wire/routes.ts';
+import { type Account, type Coin, coinOf } from './account.ts';
+import type { ArkClient } from './client.ts';
+import { reading } from './errors.ts';
+
+/** A VTXO as the server reports it. Only what its owner verifies itself is more than a report. */
+export interface ReportedVtxo {
+  readonly outpoint: Outpoint;
+  /** Satoshi. */
+  readonly amount: bigint;
+  readonly script: Uint8Array;
+  readonly isPreconfirmed: boolean;
+  readonly isSwept: boolean;
+  readonly isUnrolled: boolean;
+  readonly isSpent: boolean;
+  readonly commitmentTxids: readonly string[];
+}
+
+export type VtxoFilter = 'spendableOnly' | 'spentOnly' | 'recoverableOnly' | 'renewableOnly' | 'pendingOnly';
+
+function parseVtxo(fields: Fields): ReportedVtxo {
+  const outpoint = asFields(fields.outpoint, 'outpoint');
+  return {
+    outpoint: { txid: parseTxid(requiredText(outpoint, 'txid')), vout: whole(outpoint.vout, 'vout') },
+    amount: parseSats(requiredText(fields, 'amount')),
+    script: fromHex(requiredText(fields, 'script')),
+    isPreconfirmed: fields.isPreconfirmed === true,
+    isSwept: fields.isSwept === true,
+    isUnrolled: fields.isUnrolled === true,
+    isSpent: fields.isSpent === true,
+    commitmentTxids: Array.isArray(fields.commitmentTxids) ? fields.commitmentTxids.map(String) : [],
+  };
+}
+
+/** VTXOs of an account, oldest first. */
+export async function vtxosOf(
+  { transport }: Pick<ArkClient, 'transport'>,
+  account: Account,
+  filter?: VtxoFilter,
+): Promise<readonly ReportedVtxo[]> {
+  const query = { scripts: [toHex(account.vtxo.script)], ...(filter && { [filter]: true }) };
+  const { vtxos } = await transport.call({ route: INDEXER_ROUTES.vtxos, query });
+  return reading(() => (Array.isArray(vtxos) ? vtxos : []).map((vtxo) => parseVtxo(asFields(vtxo))));
+}
+
+/** What the account can spend off-chain or settle right now. */
+export async function spendableCoins(client: Pick<ArkClient, 'transport'>, account: Account): Promise<readonly Coin[]> {
+  const vtxos = await vtxosOf(client, account, 'spendableOnly');
+  return vtxos.map(({ outpoint, amount }) => coinOf(account, 'vtxo', outpoint, amount));
+}

@@ -1,0 +1,55 @@
+/** Packages of one parent that pays no fee and one child that pays for both (BIP431 TRUC, BIP433 P2A). */
+import type { Bytes, Outpoint } from '../base/bytes.ts';
+import type { FeeRate } from '../base/units.ts';
+import { isP2A } from './script.ts';
+import { type Tx, type TxOut, txIn, txidOf, vsizeOf } from './tx.ts';
+
+/** BIP431: a TRUC transaction's child, and the most it may weigh. */
+export const TRUC_VERSION = 3;
+export const MAX_TRUC_CHILD_VSIZE = 1_000;
+
+/** A coin that can pay fees: a P2TR output spent by its key. It must be confirmed, as a TRUC child has one parent only. */
+export interface FeeCoin {
+  readonly outpoint: Outpoint;
+  readonly output: TxOut;
+}
+
+const KEY_PATH_SIGNATURE = 65;
+
+/** Index of the anchor among the outputs, if there is one. */
+export function anchorOf(tx: Tx): number | undefined {
+  const index = tx.outputs.findIndex((output) => isP2A(output.script));
+  return index < 0 ? undefined : index;
+}
+
+/**
+ * The unsigned child of `parent`: spends its anchor (input 0, no witness needed) and `coin` (input 1), and returns
+ * what is left to `changeScript`. `parent` must be fully signed, since its size counts.
+ * `undefined` when the parent has no anchor or the coin does not pay for both with `dust` to spare.
+ */
+export function anchorChild(
+  parent: Tx,
+  coin: FeeCoin,
+  changeScript: Bytes,
+  rate: FeeRate,
+  dust: bigint,
+): Tx | undefined {
+  const anchor = anchorOf(parent);
+  if (anchor === undefined) return undefined;
+  const childOf = (value: bigint): Tx => ({
+    version: TRUC_VERSION,
+    inputs: [txIn({ txid: txidOf(parent), vout: anchor }), txIn(coin.outpoint)],
+    outputs: [{ value, script: changeScript }],
+    locktime: 0,
+  });
+  const draft = childOf(0n);
+  const signed = {
+    ...draft,
+    inputs: draft.inputs.map((input, i) =>
+      i === 1 ? { ...input, witness: [new Uint8Array(KEY_PATH_SIGNATURE)] } : input,
+    ),
+  };
+  const fee = BigInt(Math.ceil((vsizeOf(parent) + vsizeOf(signed)) * rate));
+  const change = coin.output.value - fee;
+  return change >= dust ? childOf(change) : undefined;
+}
