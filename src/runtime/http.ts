@@ -14,6 +14,7 @@ const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** How long answers under way may take to finish once the server stops. */
 const STOP_GRACE_MS = 1_000;
+const SWEEP_MS = 20;
 
 export interface HttpOptions {
   readonly host: string;
@@ -94,13 +95,15 @@ export function createHttpServer(app: Pick<Hono, 'fetch'>, options: HttpOptions)
       }),
     stop: () =>
       new Promise((resolve) => {
+        // Connections fall idle one by one, as what they carry ends.
+        const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
         const force = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
         server.close(() => {
+          clearInterval(sweep);
           clearTimeout(force);
           resolve();
         });
         for (const stream of openStreams) stream.end();
-        server.closeIdleConnections();
       }),
   };
 }

@@ -211,7 +211,7 @@ describe('the commands that act on a running process', () => {
   });
 
   test('status tells the process, the chain and the wallet, as text or as JSON', async () => {
-    assert.match(await ok('status'), new RegExp(`process ${stack.ready.pid}\n[^]*${stack.ready.ark.url}\n`));
+    assert.match(await ok('status'), new RegExp(`process ${stack.ready.pid}\n[\\s\\S]*${stack.ready.ark.url}\n`));
     const status = JSON.parse(await ok('status', '--json'));
     assert.equal(status.pid, stack.ready.pid);
     assert.equal(status.tip.height, await tipOf(stack));
