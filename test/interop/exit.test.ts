@@ -1,0 +1,137 @@
+/** Ways out of the Ark: together with the server in a batch, or alone over the chain. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Ramps, SingleKey, Unroll, type Wallet } from '@arkade-os/sdk';
+import {
+  board,
+  eventually,
+  expectBalance,
+  expectHistory,
+  openOnchainWallet,
+  openWallet,
+  operatorOf,
+  unroll,
+} from '../support/sdk.ts';
+import { type RunningStack, startStack } from '../support/stack.ts';
+
+let stack: RunningStack;
+const wallets: Wallet[] = [];
+before(async () => {
+  stack = await startStack(['--session-duration', '6']);
+});
+after(async () => {
+  await Promise.all(wallets.map((wallet) => wallet.dispose()));
+  await stack?.stop();
+});
+
+async function newWallet(): Promise<Wallet> {
+  const wallet = await openWallet(stack.ready);
+  wallets.push(wallet);
+  return wallet;
+}
+
+async function newOnchainWallet() {
+  return openOnchainWallet(stack.ready, { identity: SingleKey.fromRandomBytes() });
+}
+
+describe('a collaborative exit', () => {
+  test('of an amount, by settling with an on-chain output', async () => {
+    const alice = await newWallet();
+    const cold = await newOnchainWallet();
+    await board(stack.ready, alice, 50_000);
+    const commitmentTxid = await alice.settle({
+      inputs: await alice.getVtxos(),
+      outputs: [
+        { address: await alice.getAddress(), amount: 30_000n },
+        { address: cold.address, amount: 20_000n },
+      ],
+    });
+    await operatorOf(stack.ready).mine(1);
+    await expectBalance(alice, { settled: 30_000 });
+    await expectHistory(alice, ['RECEIVED 50000 boarding', 'SENT 20000 exit']);
+    const [coin, ...more] = await cold.getCoins();
+    assert.deepEqual(more, []);
+    assert.equal(coin!.txid, commitmentTxid);
+    assert.equal(coin!.value, 20_000);
+    assert.ok(coin!.status.confirmed);
+  });
+
+  test('of everything, received and boarded, by offboarding', async () => {
+    const [alice, bob] = [await newWallet(), await newWallet()];
+    const cold = await newOnchainWallet();
+    await board(stack.ready, alice, 40_000);
+    await alice.sendBitcoin({ address: await bob.getAddress(), amount: 15_000 });
+    await expectBalance(bob, { preconfirmed: 15_000 });
+    const { fees } = await alice.arkProvider.getInfo();
+    await Promise.all([new Ramps(alice).offboard(cold.address, fees), new Ramps(bob).offboard(cold.address, fees)]);
+    await operatorOf(stack.ready).mine(1);
+    assert.equal(await cold.getBalance(), 40_000);
+    await expectBalance(alice, {});
+    await expectBalance(bob, {});
+    await expectHistory(alice, ['RECEIVED 40000 boarding', 'SENT 15000 offchain', 'SENT 25000 exit']);
+    await expectHistory(bob, ['RECEIVED 15000 offchain', 'SENT 15000 exit']);
+  });
+});
+
+describe('a unilateral exit', () => {
+  /** Blocks from a VTXO's confirmation until the SDK dares to claim it, the default of `up`. */
+  const EXIT_DELAY = 20;
+
+  /** Unrolls the only VTXO, waits and claims it; checks what wallet and chain say on the way. */
+  async function exitAlone(wallet: Wallet, value: number): Promise<readonly string[]> {
+    const operator = operatorOf(stack.ready);
+    const onchain = await openOnchainWallet(stack.ready, wallet);
+    await operator.faucet(onchain.address, 100_000);
+    const [vtxo, ...others] = await wallet.getVtxos();
+    assert.deepEqual(others, []);
+    const broadcast = await unroll(stack.ready, wallet, vtxo!);
+    assert.equal(broadcast.at(-1), vtxo!.txid);
+    await eventually(async () => {
+      const [unrolled, ...more] = await wallet.getVtxos({ withUnrolled: true });
+      assert.deepEqual(more, []);
+      assert.ok(unrolled!.isUnrolled);
+    });
+
+    const cold = await newOnchainWallet();
+    const claim = (): Promise<string> => Unroll.completeUnroll(wallet, [vtxo!.txid], cold.address);
+    const status = await wallet.onchainProvider.getTxStatus(vtxo!.txid);
+    assert.ok(status.confirmed);
+    const tip = await operator.mine(0);
+    await operator.mine(status.blockHeight + EXIT_DELAY - 1 - tip);
+    await assert.rejects(claim);
+    await operator.mine(1);
+    await claim();
+    await operator.mine(1);
+    const [coin] = await cold.getCoins();
+    assert.ok(coin!.status.confirmed);
+    assert.ok(coin!.value > value - 1_000 && coin!.value < value);
+    return broadcast;
+  }
+
+  test('of a settled VTXO', async () => {
+    const [alice, bob] = [await newWallet(), await newWallet()];
+    await Promise.all([
+      operatorOf(stack.ready).faucet(await alice.getBoardingAddress(), 21_000),
+      board(stack.ready, bob, 22_000),
+    ]);
+    await alice.settle();
+    await Promise.all([alice.settle(), bob.settle()]);
+    await operatorOf(stack.ready).mine(1);
+    const broadcast = await exitAlone(alice, 21_000);
+    assert.equal(broadcast.length, 2, 'the root and the leaf of a batch of two');
+    await expectBalance(bob, { settled: 22_000 });
+    await exitAlone(bob, 22_000);
+  });
+
+  test('of a preconfirmed VTXO, over two hops', async () => {
+    const [alice, bob, carol] = [await newWallet(), await newWallet(), await newWallet()];
+    await board(stack.ready, alice, 30_000);
+    await operatorOf(stack.ready).mine(1);
+    await alice.sendBitcoin({ address: await bob.getAddress(), amount: 20_000 });
+    await expectBalance(bob, { preconfirmed: 20_000 });
+    await bob.sendBitcoin({ address: await carol.getAddress(), amount: 15_000 });
+    await expectBalance(carol, { preconfirmed: 15_000 });
+    const broadcast = await exitAlone(carol, 15_000);
+    assert.equal(broadcast.length, 5, 'a batch leaf, then a checkpoint and an Ark transaction for each hop');
+  });
+});

@@ -1,0 +1,148 @@
+/** Wallets of the published Arkade SDK against a running stack, and what its operator does around them. */
+import assert from 'node:assert/strict';
+import {
+  EsploraProvider,
+  type Identity,
+  InMemoryContractRepository,
+  InMemoryWalletRepository,
+  OnchainWallet,
+  type SettlementEvent,
+  SingleKey,
+  Unroll,
+  Wallet,
+} from '@arkade-os/sdk';
+import { EventSource } from 'eventsource';
+import type { Ready } from '../../src/cli/ready.ts';
+import { call, controlUrl } from '../../src/cli/remote.ts';
+
+// What every user of the SDK does on Node, which has no EventSource of its own.
+Object.assign(globalThis, { EventSource });
+
+export interface Operator {
+  /** Mines blocks; returns the new height. */
+  mine(blocks: number): Promise<number>;
+  /** Pays `sats` to an on-chain address and mines the payment; returns its txid. */
+  faucet(address: string, sats: number): Promise<string>;
+  note(sats: number): Promise<string>;
+  /** An admin call; with a body it is a POST. */
+  admin<T>(path: string, body?: unknown): Promise<T>;
+}
+
+export function operatorOf(ready: Ready): Operator {
+  const admin = <T>(path: string, body?: unknown): Promise<T> =>
+    call<T>(ready, `${ready.ark.adminUrl}/v1/admin/${path}`, body);
+  const mine = async (blocks: number): Promise<number> =>
+    (await call<{ height: number }>(ready, controlUrl(ready, 'mine'), { blocks })).height;
+  return {
+    admin,
+    mine,
+    async faucet(address, sats) {
+      const { txid } = await call<{ txid: string }>(ready, controlUrl(ready, 'faucet'), { address, amount: `${sats}` });
+      await mine(1);
+      return txid;
+    },
+    async note(sats) {
+      const { notes } = await admin<{ notes: string[] }>('note', { amount: `${sats}`, quantity: 1 });
+      return notes[0]!;
+    },
+  };
+}
+
+export const explorerOf = ({ chain }: Ready): EsploraProvider =>
+  new EsploraProvider(chain.esplora, { forcePolling: true, pollingInterval: 500 });
+
+export interface Storage {
+  readonly walletRepository: InMemoryWalletRepository;
+  readonly contractRepository: InMemoryContractRepository;
+}
+
+/** What a device remembers of a wallet; give it to `openWallet` twice and the wallet was restarted. */
+export const freshStorage = (): Storage => ({
+  walletRepository: new InMemoryWalletRepository(),
+  contractRepository: new InMemoryContractRepository(),
+});
+
+/** A wallet that does nothing by itself; without an identity it is a new user's. */
+export const openWallet = (
+  ready: Ready,
+  identity: Identity = SingleKey.fromRandomBytes(),
+  storage = freshStorage(),
+): Promise<Wallet> =>
+  Wallet.create({
+    identity,
+    arkServerUrl: ready.ark.url,
+    onchainProvider: explorerOf(ready),
+    storage,
+    settlementConfig: false,
+  });
+
+export const openOnchainWallet = (
+  ready: Ready,
+  { identity }: { readonly identity: Identity },
+): Promise<OnchainWallet> => OnchainWallet.create(identity, 'regtest', explorerOf(ready));
+
+/** Boards `sats`: paid by the faucet, confirmed, settled without a fee. Returns the commitment txid. */
+export async function board(ready: Ready, wallet: Wallet, sats: number): Promise<string> {
+  await operatorOf(ready).faucet(await wallet.getBoardingAddress(), sats);
+  const inputs = await wallet.getBoardingUtxos();
+  assert.equal(inputs.length, 1);
+  return wallet.settle({ inputs, outputs: [{ address: await wallet.getAddress(), amount: BigInt(sats) }] });
+}
+
+/** Puts a VTXO and all it descends from on chain, mining as the wallet waits. Returns the txids it broadcast. */
+export async function unroll(ready: Ready, wallet: Wallet, vtxo: { txid: string; vout: number }): Promise<string[]> {
+  const bumper = await openOnchainWallet(ready, wallet);
+  const { txid, vout } = vtxo;
+  const session = await Unroll.Session.create({ txid, vout }, bumper, bumper.provider, wallet.indexerProvider);
+  const broadcast: string[] = [];
+  for await (const step of session) {
+    if (step.type === Unroll.StepType.UNROLL) broadcast.push(step.tx.id);
+    if (step.type !== Unroll.StepType.DONE) await operatorOf(ready).mine(1);
+  }
+  return broadcast;
+}
+
+/** Repeats a check until it passes, for what a server tells its clients a moment later. Throws its last failure. */
+export async function eventually<T>(check: () => T | Promise<T>, withinMs = 5_000): Promise<T> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+export interface Holdings {
+  readonly boarding?: number;
+  readonly settled?: number;
+  readonly preconfirmed?: number;
+  readonly recoverable?: number;
+}
+
+/** The wallet's balance becomes exactly this, nothing of any other kind. */
+export const expectBalance = (wallet: Wallet, expected: Holdings): Promise<void> =>
+  eventually(async () => {
+    const { boarding, settled, preconfirmed, recoverable, available, total, assets } = await wallet.getBalance();
+    const { boarding: b = 0, settled: s = 0, preconfirmed: p = 0, recoverable: r = 0 } = expected;
+    assert.deepEqual(
+      { boarding: boarding.total, settled, preconfirmed, recoverable, available, total, assets },
+      { boarding: b, settled: s, preconfirmed: p, recoverable: r, available: s + p, total: b + s + p + r, assets: [] },
+    );
+  });
+
+/** The wallet's history becomes exactly these lines such as `RECEIVED 1000 boarding`, in any order; unsettled ones end in `?`. */
+export const expectHistory = (wallet: Wallet, expected: readonly string[]): Promise<void> =>
+  eventually(async () => {
+    const history = await wallet.getTransactionHistory();
+    const lines = history.map(({ type, amount, tag, settled }) => `${type} ${amount} ${tag}${settled ? '' : ' ?'}`);
+    assert.deepEqual(lines.sort(), [...expected].sort());
+  });
+
+/** Collects the kinds of events a settlement goes through. */
+export function eventLog(): { readonly types: string[]; readonly listener: (event: SettlementEvent) => void } {
+  const types: string[] = [];
+  return { types, listener: ({ type }) => void types.push(type) };
+}
