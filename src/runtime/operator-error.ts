@@ -9,6 +9,8 @@ export type OperatorErrorCode =
   | 'DATA_UNREADABLE'
   /** Another process works on the same data folder. */
   | 'DATA_IN_USE'
+  /** The database server cannot be reached or used, or the hold on it was lost. */
+  | 'DATABASE_UNREACHABLE'
   /** The database was written by a newer program. */
   | 'DATA_TOO_NEW'
   /** The database's history is not the one this program knows. */

@@ -1,4 +1,8 @@
-/** The storage port. One SQL text serves both engines, so keep to text, bigint, bytea, `$1`, `on conflict`, `returning`. */
+/**
+ * The storage port. One SQL text serves both engines, so keep to text, bigint, bytea, `$1`, `on conflict`, `returning`.
+ * Where nothing else tells the type of an argument, as in `$1 = 0`, write `cast($1 as bigint)`; text holds no NUL and is
+ * ordered as each engine likes.
+ */
 
 export type SqlValue = string | number | bigint | Uint8Array | null;
 
@@ -31,4 +35,25 @@ export interface Migration {
 /** True when a write failed on a primary key or unique constraint. Adapters throw this. */
 export class ConstraintError extends Error {
   override readonly name = 'ConstraintError';
+}
+
+export type StoreErrorCode =
+  /** The server cannot be reached or broke the connection off. Nothing was written. */
+  | 'STORE_UNAVAILABLE'
+  /** Other writers kept getting in between. Nothing was written. */
+  | 'STORE_CONTENDED'
+  /** A statement ran for longer than it may. Nothing was written. */
+  | 'STORE_TIMEOUT'
+  /** The connection broke during the commit and nobody could say how that ended: look before doing it again. */
+  | 'COMMIT_UNKNOWN';
+
+/** The database could not do what was asked of it, through no fault of the statement. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
 }

@@ -1,16 +1,13 @@
-/**
- * SQLite behind the storage port. Writes wait in a queue and are committed in groups: every work that is waiting when a
- * turn of the event loop ends shares one transaction and one fsync, each in a savepoint of its own.
- */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { invariant, messageOf } from '../base/errors.ts';
+/** SQLite behind the storage port: one connection that writes, one that reads. */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { InvariantError, messageOf } from '../base/errors.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
-import { ConstraintError, type Db, type DbTx, type Row, type SqlValue } from './db.ts';
+import { ConstraintError, type Db, type Row, type SqlValue } from './db.ts';
+import { toStored } from './value.ts';
+import { createWriteQueue, type Session } from './write-queue.ts';
 
 /** How long a statement waits for another process's lock. */
 const BUSY_TIMEOUT_MS = 5_000;
-/** So that a flood of writes still commits, and answers, every so often. */
-const LARGEST_GROUP = 256;
 const LARGEST_CACHE = 500;
 /** Extended result codes of `SQLITE_CONSTRAINT` for a primary key and for a unique index. */
 const UNIQUENESS = new Set([1555, 2067]);
@@ -20,25 +17,10 @@ interface Prepared {
   readonly names: readonly string[];
 }
 
-/** Settles a write's promise; chosen when its work ends, called when the group's commit is durable. */
-type Settle = () => void;
-
-interface PendingWrite {
-  /** Runs the work inside the open transaction and says how to settle it once that is committed. */
-  run(): Promise<Settle>;
-  reject(error: unknown): void;
-}
-
 const toConstraintError = (error: unknown): unknown =>
   error instanceof Error && UNIQUENESS.has((error as { errcode?: number }).errcode ?? 0)
     ? new ConstraintError(error.message, { cause: error })
     : error;
-
-const toSqlite = (value: SqlValue): SQLInputValue => {
-  if (typeof value !== 'number') return value;
-  if (!Number.isSafeInteger(value)) throw new TypeError(`not a whole number: ${value}`);
-  return BigInt(value);
-};
 
 /** One connection with its prepared statements. */
 function connect(path: string, readOnly: boolean) {
@@ -65,7 +47,7 @@ function connect(path: string, readOnly: boolean) {
       const { statement, names } = prepare(sql);
       if (args.length !== names.length)
         throw new TypeError(`statement takes ${names.length} values, not ${args.length}`);
-      const named = Object.fromEntries(names.map((name, i) => [name, toSqlite(args[i]!)]));
+      const named = Object.fromEntries(names.map((name, i) => [name, toStored(args[i]!)]));
       return statement.all(named).map((row) => ({ ...row }) as T);
     },
     close(): void {
@@ -89,26 +71,32 @@ function open(path: string): { readonly writer: Connection; readonly reader: Con
   }
 }
 
-/** The statements of one work. The first that fails dooms the work, as PostgreSQL has it, even if the work carries on. */
-function createTx(connection: Connection): { readonly tx: DbTx; end(): void } {
-  let doom: { readonly error: unknown } | undefined;
-  let ended = false;
-  async function run<T extends Row>(sql: string, args?: readonly SqlValue[]): Promise<T[]> {
-    if (ended) throw new TypeError('the transaction has ended');
-    if (doom) throw doom.error;
-    try {
-      return connection.all<T>(sql, args);
-    } catch (error) {
-      doom = { error: toConstraintError(error) };
-      throw doom.error;
-    }
-  }
+/** Transactions on the connection that writes. */
+function createSession(writer: Connection): Session {
+  let failed: unknown;
   return {
-    tx: { read: run, run },
-    end() {
-      ended = true;
-      if (doom) throw doom.error;
+    begin() {
+      failed = undefined;
+      writer.exec('begin immediate');
     },
+    query(sql, args) {
+      try {
+        return writer.all(sql, args);
+      } catch (error) {
+        // On a full disk, say, SQLite rolls back everything by itself.
+        failed = error;
+        throw toConstraintError(error);
+      }
+    },
+    control: (sql) => writer.exec(sql),
+    commit: () => writer.exec('commit'),
+    rollback() {
+      if (writer.inTransaction()) writer.exec('rollback');
+    },
+    failure: () =>
+      writer.inTransaction() ? undefined : (failed ?? new InvariantError('the engine gave up the whole transaction')),
+    giveUp: (error) => error,
+    end: () => writer.close(),
   };
 }
 
@@ -118,88 +106,21 @@ function createTx(connection: Connection): { readonly tx: DbTx; end(): void } {
  */
 export function openSqlite(path: string): Db {
   const { writer, reader } = open(path);
-  const queue: PendingWrite[] = [];
-  /** Set from the first waiting write until the queue is empty. */
-  let draining: Promise<void> | undefined;
-  /** Set while a transaction is open. */
-  let committing: Promise<void> | undefined;
+  const queue = createWriteQueue(createSession(writer));
   let closed = false;
-
-  async function commitGroup(): Promise<void> {
-    const group: PendingWrite[] = [];
-    const settles: Settle[] = [];
-    try {
-      writer.exec('begin immediate');
-      for (let next = queue.shift(); next; next = group.length < LARGEST_GROUP ? queue.shift() : undefined) {
-        group.push(next);
-        settles.push(await next.run());
-        invariant(writer.inTransaction(), 'the engine gave up the whole transaction');
-      }
-      writer.exec('commit');
-    } catch (error) {
-      if (writer.inTransaction()) writer.exec('rollback');
-      for (const write of group.length > 0 ? group : queue.splice(0)) write.reject(error);
-      return;
-    }
-    for (const settle of settles) settle();
-  }
-
-  async function drain(): Promise<void> {
-    do {
-      // A turn of the event loop later, whatever else this turn brings has joined the group.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      committing = commitGroup();
-      await committing;
-      committing = undefined;
-    } while (queue.length > 0);
-    draining = undefined;
-  }
-
-  async function runInSavepoint<R>(work: (tx: DbTx) => Promise<R>): Promise<R> {
-    const { tx, end } = createTx(writer);
-    writer.exec('savepoint work');
-    try {
-      const result = await work(tx);
-      end();
-      writer.exec('release work');
-      return result;
-    } catch (error) {
-      // A full disk, say, makes SQLite roll back everything by itself.
-      if (writer.inTransaction()) writer.exec('rollback to work; release work');
-      throw error;
-    }
-  }
-
-  const assertOpen = (): void => {
-    if (closed) throw new TypeError('the database is closed');
-  };
-
   return {
     async read(sql, args) {
-      assertOpen();
+      if (closed) throw new TypeError('the database is closed');
       // In memory there is one connection only, so a reader waits until nothing uncommitted can be seen.
-      while (reader === writer && committing) await committing;
+      while (reader === writer && queue.committing()) await queue.committing();
       return reader.all(sql, args);
     },
-    write: (work) =>
-      new Promise((resolve, reject) => {
-        assertOpen();
-        queue.push({
-          reject,
-          run: () =>
-            runInSavepoint(work).then(
-              (result) => () => resolve(result),
-              (error) => () => reject(error),
-            ),
-        });
-        draining ??= drain();
-      }),
+    write: queue.write,
     async close() {
       if (closed) return;
       closed = true;
-      await draining;
+      await queue.close();
       if (reader !== writer) reader.close();
-      writer.close();
     },
   };
 }

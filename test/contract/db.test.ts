@@ -5,17 +5,23 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { ConstraintError, type Db } from '../../src/store/db.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
+import { openPlace } from '../support/database.ts';
+import { startPostgres, takePlace } from '../support/postgres.ts';
 
 interface Adapter {
   readonly name: string;
-  /** A place where nothing is stored yet; `open` may be called again after `close`. */
-  create(): Promise<{ readonly url: string; open(): Promise<Db>; remove(): Promise<void> }>;
+  /** A place where nothing is stored yet, see `openPlace`. */
+  create(): Promise<{ readonly url: string; remove(): Promise<void> }>;
   /** Whether what is written outlives the process. */
   readonly durable: boolean;
+  /** Why it cannot be shown here. */
+  readonly skip?: string;
 }
+
+const postgres = await startPostgres();
+after(() => (typeof postgres === 'string' ? undefined : postgres.close()));
 
 const ADAPTERS: readonly Adapter[] = [
   {
@@ -23,15 +29,17 @@ const ADAPTERS: readonly Adapter[] = [
     durable: true,
     async create() {
       const folder = await mkdtemp(join(tmpdir(), 'canalworks-db-'));
-      const url = join(folder, 'test.sqlite');
-      return { url, open: async () => openSqlite(url), remove: () => rm(folder, { recursive: true }) };
+      return { url: join(folder, 'test.sqlite'), remove: () => rm(folder, { recursive: true }) };
     },
   },
   {
     name: 'sqlite memory',
     durable: false,
-    create: async () => ({ url: ':memory:', open: async () => openSqlite(':memory:'), remove: async () => {} }),
+    create: async () => ({ url: ':memory:', remove: async () => {} }),
   },
+  typeof postgres === 'string'
+    ? { name: 'postgres', durable: true, skip: postgres, create: () => assert.fail(postgres) }
+    : { name: 'postgres', durable: true, create: () => takePlace(postgres.url) },
 ];
 
 const WRITER = join(import.meta.dirname, '..', 'support', 'db-writer.ts');
@@ -39,14 +47,14 @@ const COIN = 'create table coin (id text primary key, amount bigint not null, sc
 const INSERT = 'insert into coin (id, amount) values ($1, $2)';
 
 for (const adapter of ADAPTERS) {
-  describe(`Db contract: ${adapter.name}`, () => {
+  describe(`Db contract: ${adapter.name}`, { skip: adapter.skip ?? false }, () => {
     const withDb = async (body: (db: Db, reopen: () => Promise<Db>, url: string) => Promise<void>): Promise<void> => {
       const place = await adapter.create();
-      const opened: Db[] = [await place.open()];
+      const opened: Db[] = [await openPlace(place.url)];
       try {
         await opened[0]!.write((tx) => tx.run(COIN));
         const reopen = async (): Promise<Db> => {
-          opened.push(await place.open());
+          opened.push(await openPlace(place.url));
           return opened.at(-1)!;
         };
         await body(opened[0]!, reopen, place.url);

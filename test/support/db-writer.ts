@@ -1,7 +1,7 @@
 /** A child process for the storage contract: writes pairs of coins for ever and prints each pair once it is durable. */
-import { openSqlite } from '../../src/store/sqlite.ts';
+import { openPlace } from './database.ts';
 
-const db = openSqlite(process.argv[2]!);
+const db = await openPlace(process.argv[2]!);
 const sql = 'insert into coin (id, amount) values ($1, 1), ($2, 1)';
 
 async function writeForEver(lane: number): Promise<void> {

@@ -1,0 +1,8 @@
+import type { SqlValue } from './db.ts';
+
+/** A value as every engine can take it: numbers are whole, and kept as `bigint`. */
+export function toStored(value: SqlValue): Exclude<SqlValue, number> {
+  if (typeof value !== 'number') return value;
+  if (!Number.isSafeInteger(value)) throw new TypeError(`not a whole number: ${value}`);
+  return BigInt(value);
+}
