@@ -29,15 +29,15 @@ export interface BlockContext {
 const WITNESS_SCALE = 4;
 
 function checkHeader({ ledger, now }: BlockContext, { header }: Block): void {
-  check(header.bits === REGTEST_BITS, 'bad-diffbits');
-  check(hasProofOfWork(header), 'high-hash');
   check(header.time > ledger.medianTime, 'time-too-old');
   check(header.time <= now() + MAX_FUTURE_SECONDS, 'time-too-new');
   check(header.version >= MIN_BLOCK_VERSION, 'bad-version');
 }
 
-/** What holds of a block by itself. */
-function checkBody(block: Block): void {
+/** What holds of a block wherever it stands. Refuses by throwing `TxRejection`. */
+export function checkAlone(block: Block): void {
+  check(block.header.bits === REGTEST_BITS, 'bad-diffbits');
+  check(hasProofOfWork(block.header), 'high-hash');
   const { root, isMutated } = txMerkleRoot(block.txs);
   check(block.txs.length > 0, 'bad-blk-length');
   check(equal(root, block.header.merkleRoot), 'bad-txnmrklroot');
@@ -106,8 +106,8 @@ function checkSpends({ secp, ledger, verified }: BlockContext, { txs }: Block): 
 /** Refuses, by throwing `TxRejection`, a block that must not be connected to the ledger's tip. */
 export function checkBlock(context: BlockContext, block: Block): void {
   const { ledger } = context;
+  checkAlone(block);
   checkHeader(context, block);
-  checkBody(block);
   check(
     block.txs.every((tx) => isFinal(tx, ledger)),
     'bad-txns-nonfinal',

@@ -9,7 +9,7 @@ import type { Secp } from '../../crypto/secp.ts';
 import { type Acceptance, conflictsOf, restoredEntry } from './acceptance.ts';
 import { type Admission, admitOne, admitPair, checkPair } from './admission.ts';
 import type { BlockStore } from './block-file.ts';
-import { checkBlock } from './block-rules.ts';
+import { checkAlone, checkBlock } from './block-rules.ts';
 import type { SatsPerKvb } from './fee-rate.ts';
 import { decodeEntry, encodeEntry, type JournalEntry } from './journal.ts';
 import { type ChainBlock, Ledger } from './ledger.ts';
@@ -117,6 +117,7 @@ export class RegtestNode {
       return 'connected';
     }
     const branch = this.#branchTo(block);
+    checkAlone(block);
     const fork = this.ledger.find(branch[0]!.header.previous)!;
     this.#branches.set(hash, block);
     if (fork.height + branch.length <= this.ledger.height) return 'kept';

@@ -4,6 +4,7 @@ import { type FeeRate, feeRate, height, unixSeconds } from '../../base/units.ts'
 import { isCoinbase, txidOf } from '../../bitcoin/tx.ts';
 import type { ChainEvent, ChainOutput, ChainTx, ChainUtxo, Confirmation, Tip } from '../chain.ts';
 import { type ScriptHash, scriptHashOf } from '../script-hash.ts';
+import { isUnspendable } from './coin.ts';
 import { compareRates, rateOf } from './fee-rate.ts';
 import type { ChainBlock } from './ledger.ts';
 import type { NodeEvent, RegtestNode } from './node.ts';
@@ -83,7 +84,7 @@ export class View {
     for (const txid of pool.touching(script)) {
       for (const [vout, output] of pool.get(txid)!.tx.outputs.entries()) {
         const outpoint = { txid, vout };
-        if (scriptHashOf(output.script) !== script || pool.spender(outpoint)) continue;
+        if (scriptHashOf(output.script) !== script || isUnspendable(output) || pool.spender(outpoint)) continue;
         found.push({ outpoint, ...output, isCoinbase: false });
       }
     }
