@@ -301,7 +301,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
       await boot();
       await server.start();
       await rest();
-      await audit.check();
+      await self.audit.check();
     },
     onBroadcast(replacement) {
       broadcast = replacement;

@@ -143,7 +143,10 @@ export interface ForfeitSigners {
 }
 
 /** The forfeit transaction with every witness, ready to broadcast once the connector is on chain. */
-export function completeForfeit({ psbt, vtxoIndex, leaf }: Forfeit, signers: ForfeitSigners): Tx {
+export function completeForfeit(
+  { psbt, vtxoIndex, leaf }: Pick<Forfeit, 'psbt' | 'vtxoIndex' | 'leaf'>,
+  signers: ForfeitSigners,
+): Tx {
   const prevouts = prevoutsOf(psbt)!;
   const signed = signLeaf(psbt, vtxoIndex, prevouts, leaf, signers.signer);
   const connectorIndex = 1 - vtxoIndex;

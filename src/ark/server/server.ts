@@ -21,8 +21,10 @@ import { createSettler } from './batch-settle.ts';
 import type { ArkContext } from './context.ts';
 import { createDoor } from './door.ts';
 import { createEventHub } from './event-hub.ts';
+import { createFeeBumper } from './fee-bumper.ts';
 import { createIndexer } from './indexer.ts';
 import { mountIndexerApi } from './indexer-api.ts';
+import { createJustice } from './justice.ts';
 import { type ArkKeyName, publicKeysOf } from './keys.ts';
 import { createLiveSettings } from './live-settings.ts';
 import { createNotifier } from './notifier.ts';
@@ -103,7 +105,8 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const batches = createBatchRunner({ ctx, hub, registration, settler });
   const offchain = createOffchainService(ctx, notifier);
   const sweeper = createSweeper(ctx, notifier);
-  const watcher = createChainWatcher(ctx, settler, [sweeper.sweep]);
+  const justice = createJustice(ctx, createFeeBumper(ctx));
+  const watcher = createChainWatcher(ctx, settler, [justice.pursue, sweeper.sweep]);
 
   const publicDoor = createDoor(log, ctx.newId);
   mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });

@@ -223,6 +223,17 @@ export async function forfeitTxids(
   return { txids: rows.map((row) => row.txid as Txid), total: Number(count?.n ?? 0) };
 }
 
+export async function forfeitOf(db: Reader, outpoint: OutpointKey): Promise<Forfeit | undefined> {
+  const [row] = await db.read('select * from ark_forfeit where outpoint = $1', [outpoint]);
+  if (!row) return undefined;
+  return {
+    outpoint,
+    connector: row.connector as OutpointKey,
+    txid: row.txid as Txid,
+    psbt: row.psbt as string,
+  };
+}
+
 export async function forfeitPsbtByTxid(db: Reader, txid: string): Promise<string | undefined> {
   const [row] = await db.read('select psbt from ark_forfeit where txid = $1', [txid]);
   return row?.psbt as string | undefined;
