@@ -67,8 +67,7 @@ function parseFields(text: string): Fields {
 }
 
 /** Default events of a stream; heartbeats and the like are messages too. Ends at the server's `EOS` or `failure`. */
-async function* messagesOf(body: ReadableStream<Uint8Array>, isOpen: () => boolean): AsyncGenerator<Fields> {
-  const reader = body.pipeThrough(new TextDecoderStream() as never).getReader() as ReadableStreamDefaultReader<string>;
+async function* messagesOf(reader: ReadableStreamDefaultReader<string>, isOpen: () => boolean): AsyncGenerator<Fields> {
   let pending = '';
   while (isOpen()) {
     const { value, done } = await reader.read();
@@ -105,7 +104,9 @@ export function createTransport(fetch: Fetch, base = ''): Transport {
       const { body } = await request(call, { signal: abort.signal });
       if (!body) throw malformed('a stream without a body');
       let isOpen = true;
-      const messages = messagesOf(body, () => isOpen);
+      // Read from now on and not from the first message on: a platform may collect a response that nobody reads.
+      const reader = body.pipeThrough(new TextDecoderStream() as never).getReader();
+      const messages = messagesOf(reader as ReadableStreamDefaultReader<string>, () => isOpen);
       return {
         [Symbol.asyncIterator]: () => messages,
         close() {
