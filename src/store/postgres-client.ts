@@ -68,7 +68,7 @@ export const queryOf = (sql: string, args: readonly SqlValue[] = []): pg.QueryCo
 export const rowsOf = <T extends Row>(result: pg.QueryResult): T[] => result.rows.map((row) => ({ ...row }) as T);
 
 /** Faults of the server or the connection rather than of a statement; most of them end the connection. */
-const UNFIT = new Set(['25006', '25P03', '53300', '57P01', '57P02', '57P03', '57P04', '57P05']);
+const UNFIT = new Set(['25P03', '53300', '57P01', '57P02', '57P03', '57P04', '57P05']);
 const CONFLICTS = new Set(['40001', '40P01']);
 const CANCELLED = '57014';
 const UNIQUE_VIOLATION = '23505';
@@ -100,13 +100,15 @@ export function toStoreError(error: unknown): unknown {
   return error.code === UNIQUE_VIOLATION ? new ConstraintError(error.message, { cause: error }) : error;
 }
 
-/** A connection that is ready for use. Throws StoreError STORE_UNAVAILABLE. */
-export async function connect(config: pg.ClientConfig): Promise<pg.Client> {
+/** A connection that may write. Throws StoreError STORE_UNAVAILABLE. */
+export async function connectWriter(config: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client(config);
   // A connection that breaks while idle tells it by this event, and unheard it would end the process.
   client.on('error', () => {});
   try {
     await client.connect();
+    const { rows } = await client.query('show transaction_read_only');
+    if (rows[0].transaction_read_only !== 'off') throw new Error('the server takes no writes');
     return client;
   } catch (error) {
     discard(client);

@@ -6,7 +6,7 @@ import type { Db, Row, SqlValue, StoreError } from './db.ts';
 import {
   ATTEMPTS,
   clientConfig,
-  connect,
+  connectWriter,
   databaseName,
   isLost,
   pause,
@@ -40,9 +40,9 @@ export interface Alone extends Turn {
  */
 export async function openPostgres(url: string, alone?: Alone): Promise<Db> {
   const config = clientConfig(url);
-  const connectWriter = (): Promise<pg.Client> => connect(config);
+  const connect = (): Promise<pg.Client> => connectWriter(config);
   const first = await unlessUnreachable(url, async () => {
-    const client = await (alone ? takeTurn(connectWriter, alone) : connectWriter());
+    const client = await (alone ? takeTurn(connect, alone) : connect());
     await client.query(SET_UP);
     return client;
   });
@@ -50,7 +50,7 @@ export async function openPostgres(url: string, alone?: Alone): Promise<Db> {
   readers.on('error', () => {});
   let refusal: Error | undefined;
   const session = createPostgresSession({
-    connect: connectWriter,
+    connect,
     first,
     replaceable: !alone,
     onLost: (error) => {

@@ -8,7 +8,7 @@ export interface Cut {
   /** `before` the server sees the message, or `after` it has answered, unheard. */
   readonly when: 'before' | 'after';
   /** Whether connections are accepted from then on. */
-  readonly then: 'recover' | 'refuse';
+  readonly afterwards: 'recover' | 'refuse';
 }
 
 export interface CuttingProxy {
@@ -43,7 +43,7 @@ export async function startCuttingProxy(target: {
       const cut = armed && chunk.includes(armed.at) ? armed : undefined;
       if (!cut) return void outside.write(chunk);
       armed = undefined;
-      refusing = cut.then === 'refuse';
+      refusing = cut.afterwards === 'refuse';
       if (cut.when === 'before') return breakOff();
       deaf = true;
       outside.write(chunk);
