@@ -3,8 +3,8 @@ import type { Txid } from '../../base/bytes.ts';
 import { blockWeight, serializeBlock } from '../../bitcoin/block.ts';
 import { isCoinbase, txidOf } from '../../bitcoin/tx.ts';
 import type { ChainTx } from '../chain.ts';
-import type { BlockSummary, Explorer, ScriptActivity, ScriptTotals } from '../explorer.ts';
-import { type ScriptHash, scriptHashOf } from '../script-hash.ts';
+import type { BlockSummary, Explorer, ScriptTotals } from '../explorer.ts';
+import { mempoolActivity } from '../mempool-view.ts';
 import type { ChainBlock, Location } from './ledger.ts';
 import type { RegtestNode } from './node.ts';
 import type { View } from './view.ts';
@@ -26,22 +26,6 @@ const isBefore = (a: Location, b: Location): boolean =>
 
 export function createExplorer(node: RegtestNode, view: View): Explorer {
   const { ledger, pool } = node;
-
-  function mempoolActivity(script: ScriptHash): ScriptActivity {
-    let { fundedCount, fundedSum, spentCount, spentSum } = NOTHING;
-    let txCount = 0;
-    for (const txid of pool.touching(script)) {
-      const { tx, coins } = pool.get(txid)!;
-      const funded = tx.outputs.filter((output) => scriptHashOf(output.script) === script);
-      const spent = coins.filter((coin) => scriptHashOf(coin.script) === script);
-      fundedCount += funded.length;
-      spentCount += spent.length;
-      for (const { value } of funded) fundedSum += value;
-      for (const { value } of spent) spentSum += value;
-      txCount++;
-    }
-    return { fundedCount, fundedSum, spentCount, spentSum, txCount };
-  }
 
   /** How many entries of a history, which is in the chain's order, stand before `txid`. */
   function positionOf(history: readonly Txid[], txid: Txid): number {
@@ -80,7 +64,7 @@ export function createExplorer(node: RegtestNode, view: View): Explorer {
     async activity(script) {
       const record = ledger.script(script);
       const confirmed = { ...(record?.totals ?? NOTHING), txCount: record?.history.length ?? 0 };
-      return { confirmed, mempool: mempoolActivity(script) };
+      return { confirmed, mempool: mempoolActivity(pool, script) };
     },
     async history(script, limit, after) {
       const history = ledger.script(script)?.history ?? [];

@@ -3,8 +3,8 @@ import type { Outpoint, Txid } from '../../base/bytes.ts';
 import { type FeeRate, feeRate, height, unixSeconds } from '../../base/units.ts';
 import { isCoinbase, txidOf } from '../../bitcoin/tx.ts';
 import type { ChainEvent, ChainOutput, ChainTx, ChainUtxo, Confirmation, Tip } from '../chain.ts';
-import { type ScriptHash, scriptHashOf } from '../script-hash.ts';
-import { isUnspendable } from './coin.ts';
+import { mempoolCoins } from '../mempool-view.ts';
+import type { ScriptHash } from '../script-hash.ts';
 import { compareRates, rateOf } from './fee-rate.ts';
 import type { ChainBlock } from './ledger.ts';
 import type { NodeEvent, RegtestNode } from './node.ts';
@@ -81,14 +81,7 @@ export class View {
       const { value, script, isCoinbase, height } = ledger.coin(outpoint)!;
       found.push({ outpoint, value, script, isCoinbase, confirmation: confirmationIn(ledger.at(height)!) });
     }
-    for (const txid of pool.touching(script)) {
-      for (const [vout, output] of pool.get(txid)!.tx.outputs.entries()) {
-        const outpoint = { txid, vout };
-        if (scriptHashOf(output.script) !== script || isUnspendable(output) || pool.spender(outpoint)) continue;
-        found.push({ outpoint, ...output, isCoinbase: false });
-      }
-    }
-    return found;
+    return [...found, ...mempoolCoins(pool, script)];
   }
 
   /** True when the next block may spend it. */
