@@ -24,11 +24,16 @@ const INITIAL_BLOCKS = 110;
 const SPLIT_HEIGHT = 101;
 const SPLIT_PARTS = 100;
 const MAX_BLOCKS_AT_ONCE = 10_000;
+const MAX_SHIFT = 0x7fffffff;
+/** A header has 32 bits for its time; the rest is room for blocks after it. */
+const LATEST_TIME = 0xf0000000;
 const MIN_RELAY_RATE = 1000n as SatsPerKvb;
 
 export type RegtestErrorCode =
   /** Not a whole number of blocks, more than there are, or too many at once. */
   | 'BAD_BLOCK_COUNT'
+  /** Not whole seconds, or beyond what a block can be stamped with. */
+  | 'BAD_TIME'
   | 'BLOCK_DECODE_FAILED'
   /** `data.reason` is bitcoind's. */
   | 'BLOCK_REJECTED'
@@ -73,6 +78,12 @@ function blockCount(count: number, most: number): number {
     throw new ProtocolError('BAD_BLOCK_COUNT', `the number of blocks must be 0 … ${most}: ${count}`);
   }
   return count;
+}
+
+function checkTime(shift: number, then: number): void {
+  if (!Number.isSafeInteger(shift) || Math.abs(shift) > MAX_SHIFT || then > LATEST_TIME) {
+    throw new ProtocolError('BAD_TIME', `blocks cannot be stamped with ${then}`);
+  }
 }
 
 function parseSubmitted(raw: Bytes): Block {
@@ -150,10 +161,12 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
       return txidOf(tx);
     },
     async shiftClock(seconds) {
+      checkTime(seconds, options.now() + seconds);
       node.shiftClock(seconds);
     },
     async advanceMedianTime(time) {
       const ahead = time - node.now();
+      checkTime(node.shift + ahead, time);
       if (ahead > 0) node.shiftClock(node.shift + ahead);
       while (node.ledger.medianTime < time) mineOne(faucet.script, node.now());
     },

@@ -22,6 +22,7 @@ const KINDS: Readonly<Record<BroadcastErrorCode | RegtestErrorCode, keyof typeof
   BLOCK_DECODE_FAILED: 'decode',
   BLOCK_REJECTED: 'verify',
   BAD_BLOCK_COUNT: 'invalidParameter',
+  BAD_TIME: 'invalidParameter',
   FAUCET_EMPTY: 'insufficientFunds',
 };
 

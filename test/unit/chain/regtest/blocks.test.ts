@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseTxid } from '../../../../src/base/bytes.ts';
+import { sats, unixSeconds } from '../../../../src/base/units.ts';
 import { blockHash as blockHashOf, serializeBlock } from '../../../../src/bitcoin/block.ts';
 import { txidOf } from '../../../../src/bitcoin/tx.ts';
 import type { ChainEvent } from '../../../../src/chain/chain.ts';
@@ -15,7 +16,7 @@ test('a new chain stands on the regtest genesis and has mature coins', async () 
   assert.equal(await chain.explorer.blockHash(0), GENESIS);
   assert.equal((await chain.tip()).height, 110);
   assert.ok((await chain.tip()).medianTime <= 1_750_000_000);
-  await chain.faucet(chain.faucetScript, 1_000_000_000n as never);
+  await chain.faucet(chain.faucetScript, sats(1_000_000_000n));
 });
 
 test('every consensus rule refuses its block with the right reason and leaves the chain alone', async () => {
@@ -68,7 +69,7 @@ test('blocks are stamped by the clock, above the median time past', async () => 
   world.time += 10_000;
   await chain.mine(6);
   assert.equal((await chain.tip()).medianTime, world.time);
-  await chain.advanceMedianTime((world.time + 100_000) as never);
+  await chain.advanceMedianTime(unixSeconds(world.time + 100_000));
   assert.ok((await chain.tip()).medianTime >= world.time + 100_000);
 });
 
@@ -148,8 +149,10 @@ test('impossible controls are refused', async () => {
   const { chain } = testChain();
   await assert.rejects(chain.mine(-1), { code: 'BAD_BLOCK_COUNT' });
   await assert.rejects(chain.mine(1.5), { code: 'BAD_BLOCK_COUNT' });
+  for (const bad of [Number.NaN, 0.5, 2 ** 40]) await assert.rejects(chain.shiftClock(bad), { code: 'BAD_TIME' });
+  await assert.rejects(chain.advanceMedianTime(unixSeconds(2 ** 33)), { code: 'BAD_TIME' });
   await assert.rejects(chain.invalidateTip(111), { code: 'BAD_BLOCK_COUNT' });
-  await assert.rejects(chain.faucet(chain.faucetScript, 2_100_000_000_000_000n as never), { code: 'FAUCET_EMPTY' });
+  await assert.rejects(chain.faucet(chain.faucetScript, sats(2_100_000_000_000_000n)), { code: 'FAUCET_EMPTY' });
   assert.equal(await chain.transaction(parseTxid('00'.repeat(32))), undefined);
 });
 

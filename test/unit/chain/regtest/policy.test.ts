@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { concat, type Txid } from '../../../../src/base/bytes.ts';
+import { unixSeconds } from '../../../../src/base/units.ts';
 import { OP, push, script } from '../../../../src/bitcoin/script.ts';
 import { toSequence } from '../../../../src/bitcoin/timelock.ts';
 import { type Tx, type TxOut, txidOf, vsizeOf } from '../../../../src/bitcoin/tx.ts';
@@ -141,10 +142,10 @@ test('absolute and relative locks open exactly when they should', async () => {
   assert.deepEqual(await reasons(), [undefined, 'non-final', 'non-BIP68-final', 'non-BIP68-final']);
   await chain.mine(1);
   assert.deepEqual((await reasons())[2], undefined);
-  await chain.advanceMedianTime((world.time + 600) as never);
+  await chain.advanceMedianTime(unixSeconds(world.time + 600));
   const [, atTime, , afterSeconds] = await reasons();
   assert.deepEqual([atTime, afterSeconds], ['non-final', undefined]);
-  await chain.advanceMedianTime((world.time + 601) as never);
+  await chain.advanceMedianTime(unixSeconds(world.time + 601));
   assert.equal(await reasonOf(chain.broadcast(txs.time)), undefined);
 });
 
