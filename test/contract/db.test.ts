@@ -205,7 +205,8 @@ for (const adapter of ADAPTERS) {
         if (adapter.durable) assert.deepEqual(await ids(await reopen()), ['a']);
       }));
 
-    test('what was acknowledged survives kill -9', { skip: !adapter.durable }, () =>
+    /** A database in memory has nothing to survive. */
+    const survivesKill = (): Promise<void> =>
       withDb(async (db, reopen, url) => {
         await db.close();
         const child = spawn(process.execPath, [WRITER, url], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -222,7 +223,7 @@ for (const adapter of ADAPTERS) {
         );
         // Works write pairs: half a pair would be half a transaction.
         assert.equal(stored.size % 2, 0);
-      }),
-    );
+      });
+    if (adapter.durable) test('what was acknowledged survives kill -9', survivesKill);
   });
 }
