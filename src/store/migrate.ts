@@ -2,7 +2,7 @@
 import { toHex, utf8 } from '../base/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
-import type { Db, Migration } from './db.ts';
+import type { Db, DbTx, Migration } from './db.ts';
 
 const TABLE = `create table if not exists migration (
   module text not null, id text not null, checksum text not null, primary key (module, id)
@@ -17,6 +17,18 @@ const statementsOf = (migration: Migration): string[] =>
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '');
 
+interface Applied {
+  readonly id: string;
+  readonly checksum: string;
+}
+
+/** In order of id, by code unit: engines order text each in their own way. */
+async function appliedTo(tx: DbTx, module: string): Promise<Applied[]> {
+  const sql = 'select id, checksum from migration where module = $1';
+  const rows = await tx.run<{ id: string; checksum: string }>(sql, [module]);
+  return rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
 /**
  * Applies, in one transaction, the migrations of `module` that the database lacks; `migrations` are in order of id.
  * Throws `OperatorError` DATA_TOO_NEW when the database has one that the list lacks, and DATA_ALTERED when an applied
@@ -25,10 +37,7 @@ const statementsOf = (migration: Migration): string[] =>
 export async function migrate(db: Db, module: string, migrations: readonly Migration[]): Promise<void> {
   await db.write(async (tx) => {
     await tx.run(TABLE);
-    const applied = await tx.run<{ id: string; checksum: string }>(
-      'select id, checksum from migration where module = $1 order by id',
-      [module],
-    );
+    const applied = await appliedTo(tx, module);
     applied.forEach((row, i) => {
       const known = migrations[i];
       if (!migrations.some((migration) => migration.id === row.id)) {

@@ -26,8 +26,8 @@ import { createLog, silentLog } from '../../src/runtime/log.ts';
 import { loadSecp } from '../../src/runtime/secp-wasm.ts';
 import type { Db } from '../../src/store/db.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
 import { type Audit, auditor } from './audit.ts';
+import { observed, testDatabase } from './database.ts';
 import { createLife, type Life, mortalChain, mortalClock, mortalDb, mortalFetch } from './mortal.ts';
 
 export const secp = await loadSecp();
@@ -129,7 +129,8 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
   const chain = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000) });
   const keys = deriveArkKeys(entropy.bytes(32));
   const aggregators = createAggregators(secp);
-  let db = openSqlite(file ?? ':memory:');
+  const open = await testDatabase(file);
+  let { db, isBusy } = observed(await open());
   let activity = 0;
   let writes = 0;
   let crash: Crash | undefined;
@@ -183,7 +184,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
   async function rest(): Promise<void> {
     for (let quiet = 0, seen = activity; quiet < QUIET_TURNS; quiet++) {
       await new Promise((resolve) => setImmediate(resolve));
-      if (activity !== seen) quiet = 0;
+      if (activity !== seen || isBusy()) quiet = 0;
       seen = activity;
     }
   }
@@ -296,7 +297,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
       await rest();
       if (file) {
         await db.close();
-        db = openSqlite(file);
+        ({ db, isBusy } = observed(await open()));
       }
       await boot();
       await server.start();

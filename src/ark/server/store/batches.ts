@@ -124,7 +124,7 @@ export interface BatchRange {
 export async function batchIds(db: Reader, range: BatchRange): Promise<string[]> {
   const states = [range.withFailed ? 'failed' : '', range.withCompleted ? 'final' : ''];
   const rows = await db.read(
-    `select id from ark_batch where started_at >= $1 and ($2 = 0 or started_at <= $2) and state in ($3, $4)
+    `select id from ark_batch where started_at >= $1 and (cast($2 as bigint) = 0 or started_at <= $2) and state in ($3, $4)
      order by started_at, id`,
     [range.after, range.before, ...states],
   );
