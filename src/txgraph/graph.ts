@@ -2,7 +2,7 @@
  * Pre-signed transactions as data: a tree in which every node spends one output of its parent, and the root spends an
  * output on chain. Who may sign an edge is no concern of the graph.
  */
-import { type Bytes, equal, type Outpoint, type Txid } from '../base/bytes.ts';
+import { equal, type Outpoint, type Txid } from '../base/bytes.ts';
 import { sumSats } from '../base/units.ts';
 import { isP2A } from '../bitcoin/script.ts';
 import { type Tx, type TxOut, txidOf } from '../bitcoin/tx.ts';
