@@ -1,13 +1,12 @@
 /** A real bitcoind as judge: the one that BITCOIND names, one on the PATH, or one under .cache/bitcoind. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 const CACHED = join(import.meta.dirname, '..', '..', '.cache', 'bitcoind', 'bin', 'bitcoind');
-const AUTH = 'judge:judge';
 const START_TIMEOUT_MS = 60_000;
 
 function versionOf(binary: string): string | undefined {
@@ -26,13 +25,19 @@ function findBitcoind(): string | undefined {
   return existsSync(CACHED) ? CACHED : undefined;
 }
 
-/** A test with a node of its own; says loudly that it did not run where there is no bitcoind. */
-export function bitcoindTest(title: string, run: (node: Bitcoind) => Promise<void>): void {
+/** The bitcoind to test against; where there is none, says loudly that what `title` names does not run. */
+export function requireBitcoind(title: string): { readonly binary: string | undefined; readonly skip: false | string } {
   const binary = findBitcoind();
-  const absent = binary ? false : 'NOT RUN: no bitcoind (set BITCOIND, or put one on the PATH)';
-  if (absent) process.stderr.write(`${title}: ${absent}\n`);
-  test(title, { skip: absent }, async () => {
-    const node = await startBitcoind(binary!);
+  const skip = binary ? false : 'NOT RUN: no bitcoind (set BITCOIND, or put one on the PATH)';
+  if (skip) process.stderr.write(`${title}: ${skip}\n`);
+  return { binary, skip };
+}
+
+/** A test with a node of its own. */
+export function bitcoindTest(title: string, run: (node: Bitcoind) => Promise<void>): void {
+  const { binary, skip } = requireBitcoind(title);
+  test(title, { skip }, async () => {
+    const node = await startBitcoind(binary!, { flags: ['-txindex=1'] });
     try {
       await run(node);
     } finally {
@@ -52,8 +57,16 @@ export class RpcError extends Error {
 }
 
 export interface Bitcoind {
+  readonly url: string;
+  /** Its data folder, where it leaves its cookie file if it was started to. */
+  readonly folder: string;
   /** Throws {@link RpcError} on a refusal. */
   rpc<T>(method: string, ...params: unknown[]): Promise<T>;
+  /** Ends the process; its data stays, and {@link Bitcoind.resume} continues with them. */
+  halt(): Promise<void>;
+  /** Starts it again after a halt, with more flags if given. */
+  resume(...flags: string[]): Promise<void>;
+  /** Ends it and forgets its data. */
   stop(): Promise<void>;
 }
 
@@ -67,39 +80,47 @@ function freePort(): Promise<number> {
   });
 }
 
-async function startBitcoind(binary: string): Promise<Bitcoind> {
+/** `credentials: 'cookie'` leaves it to bitcoind to make some up. */
+export interface BitcoindOptions {
+  readonly flags?: readonly string[];
+  readonly credentials?: 'password' | 'cookie';
+}
+
+export const BITCOIND_USER = 'judge';
+export const BITCOIND_PASSWORD = 'judge';
+
+export async function startBitcoind(binary: string, options: BitcoindOptions = {}): Promise<Bitcoind> {
+  const { flags = [], credentials = 'password' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'judge-'));
   const port = await freePort();
-  const [user, password] = AUTH.split(':');
+  const url = `http://127.0.0.1:${port}`;
+  const byCookie = credentials === 'cookie';
+  const cookie = join(folder, '.cookie');
   // Bitcoin Knots has a policy of its own unless told to have Core's.
   const policy = versionOf(binary)?.includes('Knots') ? ['-corepolicy=1'] : [];
-  const child = spawn(
-    binary,
-    [
-      '-regtest',
-      '-listen=0',
-      '-connect=0',
-      '-dnsseed=0',
-      '-server=1',
-      '-txindex=1',
-      '-disablewallet=1',
-      // Core lowered these by default in some 29.x; both chains shall ask the same.
-      '-minrelaytxfee=0.00001',
-      '-incrementalrelayfee=0.00001',
-      '-maxtipage=1000000000',
-      `-datadir=${folder}`,
-      `-rpcport=${port}`,
-      `-rpcuser=${user}`,
-      `-rpcpassword=${password}`,
-      ...policy,
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  const fixed = [
+    '-regtest',
+    '-listen=0',
+    '-connect=0',
+    '-dnsseed=0',
+    '-server=1',
+    '-disablewallet=1',
+    // Core lowered these by default in some 29.x; both chains shall ask the same.
+    '-minrelaytxfee=0.00001',
+    '-incrementalrelayfee=0.00001',
+    '-maxtipage=1000000000',
+    `-datadir=${folder}`,
+    `-rpcport=${port}`,
+    ...(byCookie ? [`-rpccookiefile=${cookie}`] : [`-rpcuser=${BITCOIND_USER}`, `-rpcpassword=${BITCOIND_PASSWORD}`]),
+    ...policy,
+  ];
+  let child: ChildProcess;
 
   async function rpc<T>(method: string, ...params: unknown[]): Promise<T> {
-    const response = await fetch(`http://127.0.0.1:${port}`, {
+    const auth = byCookie ? readFileSync(cookie, 'utf8').trim() : `${BITCOIND_USER}:${BITCOIND_PASSWORD}`;
+    const response = await fetch(url, {
       method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(AUTH).toString('base64')}` },
+      headers: { authorization: `Basic ${Buffer.from(auth).toString('base64')}` },
       body: JSON.stringify({ jsonrpc: '1.0', id: 1, method, params }),
     });
     const { result, error } = (await response.json()) as { result: T; error: { code: number; message: string } | null };
@@ -107,13 +128,27 @@ async function startBitcoind(binary: string): Promise<Bitcoind> {
     return result;
   }
 
-  await untilReady(child, () => rpc('getblockcount'));
+  async function run(more: readonly string[]): Promise<void> {
+    child = spawn(binary, [...fixed, ...more], { stdio: ['ignore', 'ignore', 'inherit'] });
+    await untilReady(child, () => rpc('getblockcount'));
+  }
+
+  async function halt(): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill();
+    await ended;
+  }
+
+  await run(flags);
   return {
+    url,
+    folder,
     rpc,
+    halt,
+    resume: (...more) => run([...flags, ...more]),
     async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill();
-      await ended;
+      await halt();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -11,10 +11,10 @@ const NO_FEE_LIMIT = 0;
 /** So is burning coins: all there are. */
 const NO_BURN_LIMIT = 21_000_000;
 
-/** What bitcoind prints of a refusal is its reason, a comma, and what it adds. */
+/** bitcoind prints a refusal as its reason, for scripts the error in brackets, and after a comma what it adds. */
 function rejection(text: string): TxRejection {
-  const [reason = text, ...detail] = text.split(', ');
-  return new TxRejection(reason, detail.join(', '), false);
+  const [, reason = text, error, more] = /^(.*?)(?: \((.*?)\))?(?:, (.*))?$/s.exec(text) ?? [];
+  return new TxRejection(reason, [error, more].filter((part) => part !== undefined).join(', '), false);
 }
 
 function refusalOf(error: RpcError): Error {
