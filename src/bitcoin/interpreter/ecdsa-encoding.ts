@@ -84,6 +84,9 @@ function isDefinedSighash(signature: Bytes): boolean {
   return type >= SIGHASH.ALL && type <= SIGHASH.SINGLE;
 }
 
+/** BIP66, with a sighash type that is defined: what looks like this is taken for a signature. */
+export const isStrictSignature = (data: Bytes): boolean => isStrictDer(data) && isDefinedSighash(data);
+
 /** BIP66, BIP62: is the signature written as the flags ask? An empty one always is; it verifies nothing. */
 export function checkSignatureEncoding(spend: Spend, signature: Bytes): void {
   if (signature.length === 0) return;

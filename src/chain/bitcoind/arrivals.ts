@@ -7,11 +7,12 @@ import { parseTx, type Tx, weightOf } from '../../bitcoin/tx.ts';
 import type { Coin } from '../regtest/coin.ts';
 import type { Mempool, MempoolEntry } from '../regtest/mempool.ts';
 import type { RpcClient } from './client.ts';
-import { RpcError } from './errors.ts';
+import { RpcError } from './rpc-error.ts';
 
 interface EntryJson {
   readonly vsize: number;
   readonly time: number;
+  readonly height: number;
   readonly fees: { readonly base: number };
 }
 
@@ -115,6 +116,8 @@ export async function fetchArrivals(
       weight: weightOf(tx),
       sigopCost: sigopCostOf(tx, coins, CONSENSUS_FLAGS),
       time: entry.time,
+      height: entry.height,
+      height: entry.height,
     });
   }
   return entries;

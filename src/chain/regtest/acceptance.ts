@@ -53,18 +53,18 @@ function checkNew({ ledger, pool }: Acceptance, tx: Tx): void {
   check(!isKnown && !ledger.location(txid), 'txn-already-known');
 }
 
-function entryOf(tx: Tx, coins: readonly Coin[], fee: bigint, time: number): MempoolEntry {
+function entryOf(tx: Tx, coins: readonly Coin[], fee: bigint, time: number, height: number): MempoolEntry {
   const weight = weightOf(tx);
   const sigopCost = sigopCostOf(tx, coins, CONSENSUS_FLAGS);
   const vsize = Math.ceil(Math.max(weight, sigopCost * VBYTES_PER_SIGOP) / 4);
-  return { txid: txidOf(tx), tx, coins, fee, vsize, weight, sigopCost, time };
+  return { txid: txidOf(tx), tx, coins, fee, vsize, weight, sigopCost, time, height };
 }
 
 /** The entry of a transaction that was accepted before, at `time`. Throws when what it spends is not there. */
 export function restoredEntry(context: Acceptance, tx: Tx, time: number): MempoolEntry {
   const coins = coinsOf(tx, coinFor(context));
   context.verified.add(tx);
-  return entryOf(tx, coins, feeOf(tx, coins, context.ledger.height + 1), time);
+  return entryOf(tx, coins, feeOf(tx, coins, context.ledger.height + 1), time, context.ledger.height);
 }
 
 /** The coin as the next block would find it, unconfirmed parents included. */
@@ -95,7 +95,7 @@ export function examine(context: Acceptance, tx: Tx, terms: Terms = {}): Mempool
   const fee = feeOf(tx, coins, ledger.height + 1);
   checkStandardInputs(tx, coins);
   checkStandardWitnesses(tx, coins);
-  const entry = entryOf(tx, coins, fee, context.now());
+  const entry = entryOf(tx, coins, fee, context.now(), ledger.height);
   const { sigopCost, vsize } = entry;
   check(sigopCost <= MAX_SIGOP_COST, 'bad-txns-too-many-sigops', String(sigopCost));
   if (!terms.returning) {

@@ -60,6 +60,8 @@ export interface RegtestChain extends Chain {
   /** Broadcasts a payment of the faucet's; somebody has to mine it. */
   faucet(script: Bytes, amount: Sats): Promise<Txid>;
   readonly explorer: Explorer;
+  /** The state itself, for the doors of this folder. */
+  readonly node: RegtestNode;
   /** The script that blocks pay to unless told otherwise. */
   readonly faucetScript: Bytes;
   /** Blocks to come are stamped that much later than the clock. */
@@ -138,6 +140,7 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
     network: 'regtest',
     faucetScript: faucet.script,
     explorer: createExplorer(node, view),
+    node,
     tip: async () => view.tip(),
     transaction: async (txid) => view.transaction(txid),
     output: async (outpoint) => view.output(outpoint),

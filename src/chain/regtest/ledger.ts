@@ -77,6 +77,11 @@ export class Ledger implements LockContext {
 
   coin = (outpoint: Outpoint): Coin | undefined => this.#coins.get(outpointKey(outpoint));
 
+  /** How many coins there are. */
+  get coinCount(): number {
+    return this.#coins.size;
+  }
+
   location(txid: Txid): Location | undefined {
     return this.#locations.get(txid);
   }

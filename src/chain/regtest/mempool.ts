@@ -18,6 +18,8 @@ export interface MempoolEntry {
   readonly sigopCost: number;
   /** Unix seconds at which it entered. */
   readonly time: number;
+  /** Of the tip on which it entered. */
+  readonly height: number;
 }
 
 interface Node {

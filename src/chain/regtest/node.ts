@@ -73,6 +73,16 @@ export class RegtestNode {
     return this.#shift;
   }
 
+  /** The clock without the shift. */
+  get clock(): number {
+    return this.#options.now();
+  }
+
+  /** Blocks off the active chain that a longer branch may bring back. */
+  get branches(): ReadonlyMap<BlockHash, Block> {
+    return this.#branches;
+  }
+
   get minRelayRate(): SatsPerKvb {
     return this.#options.minRelayRate;
   }

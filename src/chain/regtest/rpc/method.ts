@@ -12,6 +12,8 @@ export interface RpcContext {
   readonly secp: Secp;
   /** Of this program. */
   readonly version: string;
+  /** Seconds since the start. */
+  readonly uptime: () => number;
 }
 
 export interface Method {

@@ -8,7 +8,9 @@ import type { Secp } from '../../../crypto/secp.ts';
 import { scriptTypeOf } from '../../script-type.ts';
 import { inferDescriptor } from './descriptor.ts';
 
-const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(OP).map(([name, op]) => [op as number, `OP_${name}`]));
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(OP).map(([name, op]) => [op as number, `OP_${name}`]),
+);
 
 /** Data up to this length is printed as a number. */
 const MAX_NUMBER = 4;

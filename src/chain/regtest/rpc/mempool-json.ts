@@ -1,0 +1,36 @@
+/** What waits in the mempool, as bitcoind prints it. */
+import { SEQUENCE_LOCKTIME, type Tx, wtxidOf } from '../../../bitcoin/tx.ts';
+import { sumOf } from '../fee-rate.ts';
+import type { Mempool, MempoolEntry } from '../mempool.ts';
+import { btcJson } from './json.ts';
+
+/** BIP125: announces by a sequence number that it may be replaced. */
+const signals = (tx: Tx): boolean => tx.inputs.some(({ sequence }) => sequence < SEQUENCE_LOCKTIME);
+
+export function entryJson(pool: Mempool, entry: MempoolEntry) {
+  const ancestors = [entry, ...pool.ancestorsOf(entry.tx)];
+  const descendants = [...pool.withDescendants([entry.txid])];
+  const above = sumOf(ancestors);
+  const below = sumOf(descendants);
+  return {
+    vsize: entry.vsize,
+    weight: entry.weight,
+    time: entry.time,
+    height: entry.height,
+    descendantcount: descendants.length,
+    descendantsize: below.vsize,
+    ancestorcount: ancestors.length,
+    ancestorsize: above.vsize,
+    wtxid: wtxidOf(entry.tx),
+    fees: {
+      base: btcJson(entry.fee),
+      modified: btcJson(entry.fee),
+      ancestor: btcJson(above.fee),
+      descendant: btcJson(below.fee),
+    },
+    depends: pool.parentsOf(entry.tx).map(({ txid }) => txid),
+    spentby: pool.childrenOf(entry.txid).map(({ txid }) => txid),
+    'bip125-replaceable': ancestors.some(({ tx }) => signals(tx)),
+    unbroadcast: false,
+  };
+}
