@@ -8,7 +8,7 @@ import { createDriver, type MachineStore } from '../../../src/runtime/driver.ts'
 import { silentLog } from '../../../src/runtime/log.ts';
 import { durableStore, MACHINE_MIGRATIONS, volatileStore } from '../../../src/runtime/machine-store.ts';
 import { migrate } from '../../../src/store/migrate.ts';
-import { openSqlite } from '../../../src/store/sqlite.ts';
+import { observed, testDatabase } from '../../support/database.ts';
 
 /** An order that is paid for, and shipped by an effect whose result closes it. */
 interface Order {
@@ -29,9 +29,14 @@ function step(state: Order | undefined, event: OrderEvent): Step<Order, Ship> {
   return go({ at: 'shipped', amount: state!.amount });
 }
 
-/** Lets saves and effects that wait for nothing but the event loop come to their end. */
+let isBusy = (): boolean => false;
+
+/** Lets saves and effects that wait for nothing but the event loop and the database come to their end. */
 const settle = async (): Promise<void> => {
-  for (let i = 0; i < 10; i++) await turn();
+  for (let quiet = 0; quiet < 10; quiet++) {
+    await turn();
+    if (isBusy()) quiet = 0;
+  }
 };
 
 async function setUp(store: MachineStore<Order, Ship>, failures = new Map<bigint, number>()) {
@@ -54,7 +59,9 @@ async function setUp(store: MachineStore<Order, Ship>, failures = new Map<bigint
 }
 
 async function durable() {
-  const db = openSqlite(':memory:');
+  const seen = observed(await (await testDatabase())());
+  const { db } = seen;
+  isBusy = seen.isBusy;
   await migrate(db, 'machine', MACHINE_MIGRATIONS);
   return { db, store: durableStore<Order, Ship>({ db, kind: 'order', version: 1 }) };
 }

@@ -2,16 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Db } from '../../../src/store/db.ts';
 import { migrate } from '../../../src/store/migrate.ts';
-import { openSqlite } from '../../../src/store/sqlite.ts';
+import { testDatabase } from '../../support/database.ts';
 
 const FIRST = { id: '0001', sql: 'create table coin (id text primary key);\ncreate table note (id text primary key);' };
 const SECOND = { id: '0002', sql: "insert into coin (id) values ('from 0002')" };
 
-const withDb = async (body: (db: Db) => Promise<void>): Promise<void> => {
-  const db = openSqlite(':memory:');
-  await body(db);
-  await db.close();
-};
+const withDb = async (body: (db: Db) => Promise<void>): Promise<void> => body(await (await testDatabase())());
 
 test('each migration is applied once, in order, whenever it is met', () =>
   withDb(async (db) => {
@@ -54,5 +50,6 @@ test('a migration that fails leaves nothing behind', () =>
   withDb(async (db) => {
     const broken = { id: '0002', sql: 'create table half (id text);\ninsert into absent (id) values (1);' };
     await assert.rejects(migrate(db, 'ark', [FIRST, broken]));
-    assert.deepEqual(await db.read("select name from sqlite_master where type = 'table'"), []);
+    await migrate(db, 'ark', [{ ...FIRST, sql: FIRST.sql.replace('coin', 'half') }]);
+    assert.deepEqual(await db.read('select id from migration'), [{ id: '0001' }]);
   }));

@@ -1,0 +1,147 @@
+-- Made from the migrations by "node scripts/schema.ts". Edit those instead.
+
+create table migration (
+  module text not null, id text not null, checksum text not null, primary key (module, id)
+);
+
+create table ark_vtxo (
+  outpoint text primary key,
+  txid text not null,
+  vout bigint not null,
+  amount bigint not null check (amount >= 0),
+  script text not null,
+  origin text not null check (origin in ('batch', 'offchain', 'note')),
+  commitment_txids text not null,
+  depth bigint not null,
+  created_at bigint not null,
+  updated_at bigint not null,
+  expires_at bigint not null,
+  swept bigint not null default 0,
+  unrolled bigint not null default 0,
+  spent_by text,
+  ark_txid text,
+  settled_by text,
+  claimed_by text,
+  check ((ark_txid is null and settled_by is null) or spent_by is not null)
+);
+
+create index ark_vtxo_script on ark_vtxo (script, created_at, outpoint);
+
+create index ark_vtxo_txid on ark_vtxo (txid);
+
+create index ark_vtxo_ark_txid on ark_vtxo (ark_txid);
+
+create index ark_vtxo_settled_by on ark_vtxo (settled_by);
+
+create table ark_intent (
+  id text primary key,
+  txid text not null unique,
+  message text not null,
+  proof text not null,
+  data text not null,
+  created_at bigint not null,
+  attempts bigint not null default 0,
+  batch_id text
+);
+
+create table ark_intent_input (
+  outpoint text primary key,
+  intent_id text not null references ark_intent (id) on delete cascade
+);
+
+create index ark_intent_input_intent on ark_intent_input (intent_id);
+
+create table ark_batch (
+  id text primary key,
+  state text not null check (state in ('pending', 'final', 'failed')),
+  commitment_txid text,
+  commitment_tx text,
+  started_at bigint not null,
+  ended_at bigint not null,
+  expires_at bigint not null default 0,
+  swept bigint not null default 0,
+  confirmed_height bigint,
+  summary text not null,
+  outputs text not null
+);
+
+create unique index ark_batch_commitment on ark_batch (commitment_txid);
+
+create index ark_batch_started on ark_batch (started_at);
+
+create index ark_batch_state on ark_batch (state);
+
+create table ark_tree_tx (
+  txid text primary key,
+  commitment_txid text not null,
+  tree text not null check (tree in ('vtxo', 'connector')),
+  position bigint not null,
+  parent_txid text not null,
+  children text not null,
+  psbt text not null
+);
+
+create index ark_tree_tx_commitment on ark_tree_tx (commitment_txid, tree, position);
+
+create table ark_forfeit (
+  outpoint text primary key,
+  commitment_txid text not null,
+  connector text not null unique,
+  txid text not null,
+  psbt text not null
+);
+
+create index ark_forfeit_commitment on ark_forfeit (commitment_txid, outpoint);
+
+create table ark_offchain_tx (
+  txid text primary key,
+  psbt text not null,
+  outputs text not null,
+  created_at bigint not null,
+  finalized_at bigint
+);
+
+create table ark_checkpoint_tx (
+  txid text primary key,
+  ark_txid text not null references ark_offchain_tx (txid),
+  position bigint not null,
+  outpoint text not null unique,
+  psbt text not null
+);
+
+create index ark_checkpoint_tx_ark on ark_checkpoint_tx (ark_txid, position);
+
+create table ark_sweep (
+  txid text primary key,
+  commitment_txid text not null,
+  tx text not null,
+  created_at bigint not null,
+  confirmed_height bigint
+);
+
+create index ark_sweep_commitment on ark_sweep (commitment_txid, created_at);
+
+create table ark_conviction (
+  id text primary key,
+  script text not null,
+  crime text not null,
+  batch_id text not null,
+  reason text not null,
+  created_at bigint not null,
+  expires_at bigint not null,
+  pardoned bigint not null default 0
+);
+
+create index ark_conviction_script on ark_conviction (script, expires_at);
+
+create table ark_setting (
+  name text primary key,
+  value text not null
+);
+
+-- PostgreSQL only
+
+create table if not exists commit_mark (
+  writer text not null, sequence bigint not null, written_at timestamptz not null default now(),
+  primary key (writer, sequence)
+);
