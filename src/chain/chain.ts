@@ -1,4 +1,4 @@
-/** The chain port: what the wings may ask of Bitcoin. Adapters: `regtest/` (embedded) and, to come, bitcoind. */
+/** The chain port: what the wings may ask of Bitcoin. Adapters: `regtest/` (embedded) and `bitcoind/`. */
 import type { Bytes, Outpoint, Txid } from '../base/bytes.ts';
 import type { FeeRate, Height, UnixSeconds } from '../base/units.ts';
 import type { Network } from '../bitcoin/address.ts';
@@ -57,7 +57,7 @@ export type BroadcastErrorCode =
 
 /**
  * Queries answer from one consistent view, mempool included. Broadcasting what is in the mempool already succeeds.
- * A refused broadcast throws `ProtocolError<BroadcastErrorCode>`; an unreachable node any other error.
+ * A refused broadcast throws `ProtocolError<BroadcastErrorCode>`; every call throws `NodeError` while there is no usable node.
  */
 export interface Chain {
   readonly network: Network;

@@ -3,12 +3,13 @@ import { Hono } from 'hono';
 import { messageOf, ProtocolError } from '../base/errors.ts';
 import { parseSats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
-import type { RegtestChain } from '../chain/regtest/chain.ts';
+import type { ControlledChain } from '../chain/controlled-chain.ts';
+import { NodeError } from '../chain/node-error.ts';
 import type { Log } from '../runtime/log.ts';
 import { isSameToken } from '../runtime/token.ts';
 
 export interface ControlParts {
-  readonly chain: RegtestChain;
+  readonly chain: ControlledChain;
   readonly adminToken: string;
   readonly log: Log;
 }
@@ -39,6 +40,7 @@ export function createControl({ chain, adminToken, log }: ControlParts): Hono {
   });
   app.onError((error, c) => {
     if (error instanceof ProtocolError) return c.json({ code: error.code, message: error.message }, 400);
+    if (error instanceof NodeError) return c.json({ code: error.code, message: error.message }, 503);
     log.error({ err: error }, 'a control call failed');
     return c.json({ code: 'INTERNAL_ERROR', message: 'see the log' }, 500);
   });

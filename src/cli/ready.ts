@@ -11,9 +11,9 @@ export interface Ready {
   readonly pid: number;
   readonly ark: { readonly url: string; readonly adminUrl: string; readonly adminToken: string };
   readonly chain: {
-    readonly kind: 'embedded';
+    readonly kind: 'embedded' | 'bitcoind';
     readonly esplora: string;
-    /** `null` as long as no RPC is served. */
+    /** bitcoind's RPC; `null` as long as the embedded chain serves none. */
     readonly rpc: { readonly url: string; readonly user: string; readonly password: string } | null;
   };
 }

@@ -11,6 +11,8 @@ export interface Setting<T> {
   readonly fallback: T;
   /** What the flag's value is called in the help; a setting without one is a switch. */
   readonly placeholder?: string;
+  /** A wrong value is not repeated in the complaint. */
+  readonly isSecret?: boolean;
   readonly help: string;
 }
 
@@ -72,7 +74,7 @@ export function resolveConfig<S extends Settings>(settings: S, sources: readonly
     try {
       return [name, setting.parse(text)];
     } catch (error) {
-      throw invalid(`${flagOf(name)} ${JSON.stringify(text)}: ${messageOf(error)}`);
+      throw invalid(`${flagOf(name)}${setting.isSecret ? '' : ` ${JSON.stringify(text)}`}: ${messageOf(error)}`);
     }
   });
   return Object.fromEntries(entries) as ConfigOf<S>;

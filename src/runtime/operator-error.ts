@@ -16,6 +16,8 @@ export type OperatorErrorCode =
   /** The database's history is not the one this program knows. */
   | 'DATA_ALTERED'
   | 'NETWORK_UNSUPPORTED'
+  /** The Bitcoin node to run on cannot be reached or is not fit for it. */
+  | 'NODE_UNUSABLE'
   /** A command found no running process to talk to. */
   | 'NOT_RUNNING'
   /** The running process refused a command. */

@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { ProtocolError } from '../../base/errors.ts';
+import { NodeError } from '../../chain/node-error.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { ArkError } from '../protocol/errors.ts';
 import { ARK_ERRORS, printArkError } from '../wire/errors.ts';
@@ -16,7 +17,7 @@ export interface Door {
   on(route: Route, handler: Handler): void;
 }
 
-const GRPC_STATUS = { invalidArgument: 3, notFound: 5, internal: 13 } as const;
+const GRPC_STATUS = { invalidArgument: 3, notFound: 5, internal: 13, unavailable: 14 } as const;
 
 const isArkError = (error: unknown): error is ArkError => error instanceof ProtocolError && error.code in ARK_ERRORS;
 
@@ -28,6 +29,10 @@ function answerError(c: Context, log: Log, newId: () => string, error: unknown):
   }
   if (error instanceof ProtocolError && error.code === 'MALFORMED_REQUEST') {
     return c.json({ code: GRPC_STATUS.invalidArgument, message: error.message, details: [] }, 400);
+  }
+  if (error instanceof NodeError) {
+    const message = `INTERNAL_ERROR (0): the chain cannot be asked at the moment: ${error.code}`;
+    return c.json({ code: GRPC_STATUS.unavailable, message, details: [] }, 503);
   }
   const id = newId();
   log.error({ err: error, id, path: c.req.path }, 'a request failed');

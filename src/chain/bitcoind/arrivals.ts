@@ -117,7 +117,6 @@ export async function fetchArrivals(
       sigopCost: sigopCostOf(tx, coins, CONSENSUS_FLAGS),
       time: entry.time,
       height: entry.height,
-      height: entry.height,
     });
   }
   return entries;

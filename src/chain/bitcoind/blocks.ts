@@ -1,10 +1,11 @@
 /** Finds out how the node's chain differs from the index, and fetches what is new. */
 import { type Block, blockHash, parseBlock } from '../../bitcoin/block.ts';
+import { NodeError } from '../node-error.ts';
 import { demand, type RpcClient } from './client.ts';
-import { NodeError, RPC, RpcError } from './errors.ts';
 import { type ChainInfo, checkPruned } from './health.ts';
 import type { IndexReads, IndexTip } from './index-reads.ts';
 import type { IndexedBlock } from './index-writes.ts';
+import { RPC, RpcError } from './rpc-error.ts';
 
 /** From the height `fork` on, blocks of the index make way for `added`, lowest first. */
 export interface ChainChange {

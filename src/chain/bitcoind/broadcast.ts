@@ -4,7 +4,7 @@ import { type Tx, txHex, txidOf, wtxidOf } from '../../bitcoin/tx.ts';
 import type { BroadcastErrorCode } from '../chain.ts';
 import { TxRejection } from '../regtest/rejection.ts';
 import type { RpcClient } from './client.ts';
-import { RPC, RpcError } from './errors.ts';
+import { RPC, RpcError } from './rpc-error.ts';
 
 /** Any fee is the sender's business. */
 const NO_FEE_LIMIT = 0;

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { toBase64, utf8 } from '../../base/bytes.ts';
 import { messageOf } from '../../base/errors.ts';
-import { NodeError, RPC, RpcError } from './errors.ts';
+import { NodeError } from '../node-error.ts';
+import { RPC, RpcError } from './rpc-error.ts';
 
 export interface RpcCredentials {
   readonly user: string;

@@ -1,7 +1,7 @@
 /** Whether a node is one that can be built on, at the start and while it runs. */
 import type { Network } from '../../bitcoin/address.ts';
+import { NodeError } from '../node-error.ts';
 import type { RpcClient } from './client.ts';
-import { NodeError } from './errors.ts';
 
 /** What `getblockchaininfo` says, as far as it matters. */
 export interface ChainInfo {

@@ -60,7 +60,7 @@ export function createBroadcaster(
     const txid = txidOf(tx);
     const entry = await explorer.mempoolTx(txid);
     if (entry) return { txid, vsize: entry.vsize, fees: { base: Number(formatBtc(entry.fee)) } };
-    return refusal ? { txid, error: refusal.data.reason ?? 'package-not-validated' } : { txid };
+    return refusal ? { txid, error: refusal.data[txid] ?? refusal.data.reason ?? 'package-not-validated' } : { txid };
   }
 
   async function packageResult(txs: readonly Tx[], refusal?: ProtocolError) {

@@ -3,7 +3,7 @@ import { type Bytes, reversed, toHex } from '../../base/bytes.ts';
 import { sumSats } from '../../base/units.ts';
 import { addressOf, type Network } from '../../bitcoin/address.ts';
 import { CONSENSUS_FLAGS } from '../../bitcoin/interpreter/flags.ts';
-import { REGTEST_BITS, targetOf } from '../../bitcoin/proof-of-work.ts';
+import { targetOf } from '../../bitcoin/proof-of-work.ts';
 import { isP2SH, isP2TR, witnessProgram } from '../../bitcoin/script.ts';
 import { redeemScript, sigopCostOf } from '../../bitcoin/sigops.ts';
 import { isCoinbase, serializeTx, type TxIn, type TxOut, weightOf } from '../../bitcoin/tx.ts';
@@ -122,7 +122,7 @@ export const activityJson = (activity: ScriptActivity) => ({
 
 /** Difficulty 1: the target of Bitcoin's first block. */
 const UNIT_TARGET = 0xffffn << 208n;
-const DIFFICULTY = Number(UNIT_TARGET) / Number(targetOf(REGTEST_BITS)!);
+const difficultyOf = (bits: number): number => Number(UNIT_TARGET) / Number(targetOf(bits)!);
 
 export const blockJson = ({ hash, height, header, medianTime, txids, size, weight }: BlockSummary) => ({
   id: hash,
@@ -137,7 +137,7 @@ export const blockJson = ({ hash, height, header, medianTime, txids, size, weigh
   mediantime: medianTime,
   nonce: header.nonce,
   bits: header.bits,
-  difficulty: DIFFICULTY,
+  difficulty: difficultyOf(header.bits),
 });
 
 export const recentJson = ({ txid, tx, fee, vsize }: MempoolTx) => ({

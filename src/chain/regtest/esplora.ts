@@ -9,6 +9,7 @@ import { merkleProof } from '../../bitcoin/merkle.ts';
 import { serializeTx, txHex } from '../../bitcoin/tx.ts';
 import type { Chain, ChainTx } from '../chain.ts';
 import type { BlockSummary, Explorer } from '../explorer.ts';
+import { NodeError } from '../node-error.ts';
 import { isScriptHash, type ScriptHash, scriptHashOf } from '../script-hash.ts';
 import { createBroadcaster } from './esplora-broadcast.ts';
 import {
@@ -59,6 +60,7 @@ export function createEsplora({ explorer, chain, onFault }: EsploraOptions): Hon
   app.use(cors());
   app.onError((error, c) => {
     if (error instanceof HTTPException) return c.text(error.message, error.status);
+    if (error instanceof NodeError) return c.text(error.message, 503);
     onFault?.(error);
     return c.text('internal error', 500);
   });
