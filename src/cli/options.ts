@@ -16,6 +16,7 @@ import {
 } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
+import { isPostgresUrl } from '../store/postgres-url.ts';
 import { defaultDataFolder } from './data-folder.ts';
 
 const port = (help: string): Setting<number | undefined> => ({
@@ -44,6 +45,11 @@ const text = <T extends string | undefined>(fallback: T, placeholder: string, he
   help,
 });
 
+function postgresUrl(text: string): string {
+  if (!isPostgresUrl(text)) throw new RangeError('must be a URL like postgres://user:password@host:5432/name');
+  return text;
+}
+
 const onOff = (help: string) => ({ parse: yesOrNo, fallback: false, help });
 
 /** The two settings that say where the others may stand, so they cannot stand in the file themselves. */
@@ -70,6 +76,12 @@ const FILE_SETTINGS = {
   rpcPort: port('port reserved for the bitcoind-like RPC (default 18443; not served yet)'),
   arkPort: port('port of the Ark server (default 7070)'),
   arkAdminPort: port("port of the Ark server's admin API (default 7071)"),
+  db: {
+    parse: postgresUrl,
+    fallback: undefined,
+    placeholder: 'URL',
+    help: 'PostgreSQL database, postgres://… (default: a file in the data folder)',
+  } as Setting<string | undefined>,
   ephemeral: onOff('keep nothing: chain, database and keys live in memory'),
   blockTime: {
     parse: wholeNumber(0, 86_400),
@@ -154,7 +166,8 @@ export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.Process
   return config;
 }
 
-function checkTogether({ unilateralExitDelay: exit, boardingExitDelay: boarding, batchExpiry, ports }: UpConfig): void {
+function checkTogether(config: UpConfig): void {
+  const { unilateralExitDelay: exit, boardingExitDelay: boarding, batchExpiry, ports } = config;
   const refuse = (message: string): never => {
     throw new OperatorError('CONFIG_INVALID', message);
   };
@@ -163,6 +176,11 @@ function checkTogether({ unilateralExitDelay: exit, boardingExitDelay: boarding,
   }
   if (exit.type === batchExpiry.type && exit.value >= batchExpiry.value) {
     refuse('--unilateral-exit-delay must be shorter than --batch-expiry, or no exit could finish');
+  }
+  if (config.ephemeral && config.db !== undefined) {
+    refuse(
+      '--ephemeral keeps nothing and --db keeps it: choose one, or the keys would be gone and the coins would stay',
+    );
   }
   const fixed = Object.values(ports).filter((number) => number !== 0);
   if (new Set(fixed).size !== fixed.length) refuse('two doors cannot share one port');

@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import { defaultVtxo } from '../ark/protocol/vtxo.ts';
 import { deriveArkKeys } from '../ark/server/keys.ts';
 import { type ArkServer, createArkServer } from '../ark/server/server.ts';
-import { ARK_MIGRATIONS } from '../ark/server/store/schema.ts';
+import { toHex } from '../base/bytes.ts';
 import { messageOf } from '../base/errors.ts';
 import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
@@ -18,11 +18,13 @@ import { createHttpServer } from '../runtime/http.ts';
 import type { Log } from '../runtime/log.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 import { loadSecp } from '../runtime/secp-wasm.ts';
-import { migrate } from '../store/migrate.ts';
+import type { Db } from '../store/db.ts';
 import { openSqlite } from '../store/sqlite.ts';
 import { arkSettings } from './ark-settings.ts';
 import { createControl } from './control.ts';
+import { claimDatabase } from './database.ts';
 import { demoKey } from './demo-wallet.ts';
+import { migrateAll } from './modules.ts';
 import type { UpConfig } from './options.ts';
 import type { Ready } from './ready.ts';
 import { drawSecrets, loadSecrets, type Secrets } from './secrets.ts';
@@ -44,6 +46,8 @@ export interface StackParts {
   readonly config: UpConfig;
   /** Where everything is kept; `undefined` keeps it in memory. */
   readonly folder: string | undefined;
+  /** The database to use; one in `folder` if absent. Whoever opened it closes it. */
+  readonly db?: Db | undefined;
   readonly log: Log;
 }
 
@@ -51,7 +55,9 @@ export interface StackParts {
 export async function startStack(parts: StackParts): Promise<Stack> {
   const undo: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
-    for (let step = undo.pop(); step; step = undo.pop()) await step();
+    for (let step = undo.pop(); step; step = undo.pop()) {
+      await step().catch((error) => parts.log.error({ err: error }, 'a part did not stop well'));
+    }
   };
   try {
     return { ready: await start(parts, (step) => undo.push(step)), stop };
@@ -61,17 +67,18 @@ export async function startStack(parts: StackParts): Promise<Stack> {
   }
 }
 
-async function start({ config, folder, log }: StackParts, onStop: (step: () => Promise<void>) => void): Promise<Ready> {
+async function start(parts: StackParts, onStop: (step: () => Promise<void>) => void): Promise<Ready> {
+  const { config, folder, log } = parts;
   const secp = await loadSecp();
   const secrets = folder === undefined ? drawSecrets(systemEntropy) : loadSecrets(folder, systemEntropy);
 
   const chain = openChain(secp, folder, log.child({ part: 'chain' }));
   onStop(() => chain.close());
 
-  const db = openSqlite(folder === undefined ? ':memory:' : join(folder, 'ark.sqlite'));
-  onStop(() => db.close());
-  await migrate(db, 'ark', ARK_MIGRATIONS);
+  const db = parts.db ?? openFile(folder, onStop);
+  await migrateAll(db);
   const keys = deriveArkKeys(secrets.seed);
+  await claimDatabase(db, toHex(secp.publicKey(keys.signer)));
   const ark = await createArkServer({
     db,
     chain,
@@ -107,6 +114,12 @@ async function start({ config, folder, log }: StackParts, onStop: (step: () => P
     ark: { url, adminUrl, adminToken: secrets.adminToken },
     chain: { kind: 'embedded', esplora: `${chainUrl}/api`, rpc: null },
   };
+}
+
+function openFile(folder: string | undefined, onStop: (step: () => Promise<void>) => void): Db {
+  const db = openSqlite(folder === undefined ? ':memory:' : join(folder, 'ark.sqlite'));
+  onStop(() => db.close());
+  return db;
 }
 
 function openChain(secp: Secp, folder: string | undefined, log: Log): RegtestChain {

@@ -52,12 +52,6 @@ export function clientConfig(url: string, settings: readonly string[] = []): pg.
   };
 }
 
-/** Host and database of a URL, without the password. */
-export function databaseName(url: string): string {
-  const { host, pathname, searchParams } = new URL(url);
-  return `${host || (searchParams.get('host') ?? 'localhost')}${pathname}`;
-}
-
 /** Always one statement, since the extended protocol takes no more. */
 export const queryOf = (sql: string, args: readonly SqlValue[] = []): pg.QueryConfig & { queryMode: 'extended' } => ({
   text: sql,

@@ -7,7 +7,6 @@ import {
   ATTEMPTS,
   clientConfig,
   connectWriter,
-  databaseName,
   isLost,
   pause,
   queryOf,
@@ -16,6 +15,7 @@ import {
 } from './postgres-client.ts';
 import { type Turn, takeTurn } from './postgres-lock.ts';
 import { COMMIT_MARKS, createPostgresSession } from './postgres-session.ts';
+import { databaseName } from './postgres-url.ts';
 import { createWriteQueue } from './write-queue.ts';
 
 const READERS = 8;
