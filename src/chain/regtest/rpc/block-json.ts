@@ -6,13 +6,16 @@ import { txidOf } from '../../../bitcoin/tx.ts';
 import type { Secp } from '../../../crypto/secp.ts';
 import type { Ledger } from '../ledger.ts';
 import type { BlockIndex, IndexedBlock } from './block-index.ts';
+import { JsonNumber } from './json.ts';
 import { type Detail, txJson } from './tx-json.ts';
 
 const hex = (value: bigint | number, digits: number): string => value.toString(16).padStart(digits, '0');
 
 /** Difficulty 1: the target of Bitcoin's first block. */
 const UNIT_TARGET = 0xffffn << 208n;
-export const DIFFICULTY = Number(UNIT_TARGET) / Number(targetOf(REGTEST_BITS)!);
+const RATIO = Number(UNIT_TARGET) / Number(targetOf(REGTEST_BITS)!);
+/** bitcoind prints fractions with as many digits. */
+export const DIFFICULTY = new JsonNumber(RATIO.toPrecision(16));
 
 export const targetJson = (bits: number) => ({ bits: hex(bits, 8), target: hex(targetOf(bits)!, 64) });
 

@@ -1,7 +1,8 @@
 /** Calls about blocks and what is unspent. */
-import { outpointKey, toHex } from '../../../base/bytes.ts';
+import { compare, type Outpoint, toHex } from '../../../base/bytes.ts';
 import { sumSats } from '../../../base/units.ts';
 import { serializeBlock, serializeHeader } from '../../../bitcoin/block.ts';
+import { txidBytes } from '../../../bitcoin/tx.ts';
 import { scriptHashOf } from '../../script-hash.ts';
 import type { Coin } from '../coin.ts';
 import type { BlockIndex, IndexedBlock } from './block-index.ts';
@@ -15,6 +16,10 @@ import { scriptPubKeyJson } from './script-json.ts';
 import type { Detail } from './tx-json.ts';
 
 const DETAILS: readonly (Detail | undefined)[] = [undefined, 'fee', 'prevouts'];
+
+/** bitcoind's order: by the bytes of the txid as they are serialized. */
+const compareOutpoints = (a: Outpoint, b: Outpoint): number =>
+  compare(txidBytes(a.txid), txidBytes(b.txid)) || a.vout - b.vout;
 
 export function chainCalls({ node, secp }: RpcContext, index: BlockIndex): readonly Method[] {
   const { ledger, pool } = node;
@@ -58,7 +63,7 @@ export function chainCalls({ node, secp }: RpcContext, index: BlockIndex): reado
     const found = [...byScript].flatMap(([script, descriptor]) =>
       [...(ledger.script(script)?.unspent.values() ?? [])].map((outpoint) => ({ outpoint, descriptor })),
     );
-    found.sort((a, b) => (outpointKey(a.outpoint) < outpointKey(b.outpoint) ? -1 : 1));
+    found.sort((a, b) => compareOutpoints(a.outpoint, b.outpoint));
     return {
       success: true,
       txouts: ledger.coinCount,

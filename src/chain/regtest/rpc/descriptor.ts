@@ -72,14 +72,12 @@ function keyScript(secp: Secp, name: string, argument: string, mayBeLong: boolea
       return p2pk(keyOf(secp, argument, mayBeLong));
     case 'pkh':
       return p2pkh(keyOf(secp, argument, mayBeLong));
-    case 'multi':
-    case 'sortedmulti': {
+    case 'multi': {
       const [required = '', ...names] = argument.split(',');
       const keys = names.map((text) => keyOf(secp, text, mayBeLong));
       if (!/^[1-9][0-9]?$/.test(required) || keys.length > 16 || Number(required) > keys.length) {
         throw bad(`Cannot have a ${required}-of-${keys.length} multisig`);
       }
-      if (name === 'sortedmulti') keys.sort((a, b) => (toHex(a) < toHex(b) ? -1 : 1));
       const count = pushNumber(BigInt(keys.length));
       return script(pushNumber(BigInt(required)), ...keys.map(push), count, OP.CHECKMULTISIG);
     }
@@ -140,6 +138,21 @@ function scriptOf(secp: Secp, expression: string): Bytes {
   }
 }
 
+/** BIP383's other spelling of a multisig script, in the plain one. */
+const unsorted = (expression: string): string =>
+  expression.replace(
+    /sortedmulti\(([^(),]*),([^()]*)\)/,
+    (_, required: string, keys: string) => `multi(${required},${keys.toLowerCase().split(',').sort().join(',')})`,
+  );
+
+/** The keys of a well-formed expression with their fingerprints (BIP380), in taproot by their x coordinates. */
+const explained = (expression: string): string =>
+  expression.replace(/[0-9a-fA-F]{64,130}/g, (text, at: number) => {
+    const key = hexBytes(text.length === 64 ? `02${text}` : text, 'key');
+    const name = expression.startsWith('tr(', at - 3) ? toHex(key.subarray(1)) : toHex(key);
+    return `[${toHex(hash160(key).subarray(0, 4))}]${name}`;
+  });
+
 /** The expression without its checksum, which must be right where there is one. */
 export function checkedExpression(descriptor: string): string {
   const [expression = '', given, ...rest] = descriptor.split('#');
@@ -166,5 +179,8 @@ export function parseDescriptor(secp: Secp, descriptor: string): readonly Descri
   const names = isShort ? ['pk', 'pkh', 'wpkh', 'sh(wpkh'] : name === 'combo' ? ['pk', 'pkh'] : [];
   const expressions =
     names.length === 0 ? [expression] : names.map((n) => `${n}(${argument})${n.includes('(') ? ')' : ''}`);
-  return expressions.map((text) => ({ script: scriptOf(secp, text), descriptor: withChecksum(text) }));
+  return expressions.map(unsorted).map((text) => ({
+    script: scriptOf(secp, text),
+    descriptor: withChecksum(explained(text)),
+  }));
 }

@@ -1,7 +1,8 @@
 /** Calls about the node itself, and about addresses and descriptors. */
 import { toHex } from '../../../base/bytes.ts';
 import { parseAddress } from '../../../bitcoin/address.ts';
-import { isP2SH, witnessProgram } from '../../../bitcoin/script.ts';
+import { witnessProgram } from '../../../bitcoin/script.ts';
+import { type ScriptType, scriptTypeOf } from '../../script-type.ts';
 import { checkedExpression, parseDescriptor } from './descriptor.ts';
 import { checksumOf } from './descriptor-checksum.ts';
 import { RpcError } from './error.ts';
@@ -14,6 +15,14 @@ const PROTOCOL_VERSION = 70_016;
 /** Network and witness, as the bits and names that peers would be told. */
 const SERVICES = { bits: '0000000000000009', names: ['NETWORK', 'WITNESS'] } as const;
 
+/** What an address may hide a script in. */
+const SCRIPT_TYPES: ReadonlySet<ScriptType> = new Set([
+  'scripthash',
+  'witness_v0_scripthash',
+  'witness_v1_taproot',
+  'anchor',
+]);
+
 function addressJson(address: string) {
   let script: Uint8Array;
   try {
@@ -22,14 +31,15 @@ function addressJson(address: string) {
     return { isvalid: false, error_locations: [], error: 'Invalid or unsupported Segwit (Bech32) or Base58 encoding.' };
   }
   const program = witnessProgram(script);
+  const type = scriptTypeOf(script);
   return {
     isvalid: true,
     address,
     scriptPubKey: toHex(script),
-    // A witness program of 32 bytes may hold a script, of any other version whatever it likes.
-    isscript: isP2SH(script) || program?.program.length === 32,
+    // Nobody knows yet what other programs are.
+    ...(type !== 'witness_unknown' && { isscript: SCRIPT_TYPES.has(type) }),
     iswitness: program !== undefined,
-    ...(program && { witness_version: program.version, witness_program: toHex(program.program) }),
+    ...(program && type !== 'anchor' && { witness_version: program.version, witness_program: toHex(program.program) }),
   };
 }
 
