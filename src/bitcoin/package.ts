@@ -1,12 +1,14 @@
 /** Packages of one parent that pays no fee and one child that pays for both (BIP431 TRUC, BIP433 P2A). */
 import type { Bytes, Outpoint } from '../base/bytes.ts';
 import type { FeeRate } from '../base/units.ts';
-import { isP2A } from './script.ts';
+import { isP2A, P2A_SCRIPT } from './script.ts';
 import { type Tx, type TxOut, txIn, txidOf, vsizeOf } from './tx.ts';
 
-/** BIP431: a TRUC transaction's child, and the most it may weigh. */
+/** BIP431: a transaction of this version has one unconfirmed parent or child at most, so that nobody can pin it. */
 export const TRUC_VERSION = 3;
-export const MAX_TRUC_CHILD_VSIZE = 1_000;
+
+/** The output that a paying child spends: without value, and for anybody to take. */
+export const ANCHOR: TxOut = { value: 0n, script: P2A_SCRIPT };
 
 /** A coin that can pay fees: a P2TR output spent by its key. It must be confirmed, as a TRUC child has one parent only. */
 export interface FeeCoin {

@@ -4,13 +4,9 @@
  */
 import type { Outpoint, Txid } from '../base/bytes.ts';
 import { sumSats } from '../base/units.ts';
-import { P2A_SCRIPT } from '../bitcoin/script.ts';
+import { ANCHOR, TRUC_VERSION } from '../bitcoin/package.ts';
 import { type Tx, type TxOut, txIn, txidOf } from '../bitcoin/tx.ts';
 import type { TxGraph, TxNode } from './graph.ts';
-
-/** Transactions of a tree are version 3 (BIP431) and pay no fee of their own: the anchor's child does. */
-export const TREE_VERSION = 3;
-export const ANCHOR: TxOut = { value: 0n, script: P2A_SCRIPT };
 
 export interface PlannedLeaf {
   /** Outputs of the leaf transaction, without its anchor. */
@@ -68,7 +64,7 @@ export function planTree(leaves: readonly PlannedLeaf[], radix: number, edgeScri
 }
 
 const nodeTx = (planned: PlannedNode, outpoint: Outpoint): Tx => ({
-  version: TREE_VERSION,
+  version: TRUC_VERSION,
   inputs: [txIn(outpoint)],
   outputs: [...planned.outputs, ANCHOR],
   locktime: 0,

@@ -3,13 +3,13 @@
  * put together anew from their transactions, and every output on the own way is recomputed.
  */
 import { equal, outpointKey, type Txid, toHex } from '../../base/bytes.ts';
+import { TRUC_VERSION } from '../../bitcoin/package.ts';
 import { type Psbt, prevoutsOf } from '../../bitcoin/psbt.ts';
 import { p2tr } from '../../bitcoin/script.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
 import { SEQUENCE_FINAL, type TxOut, txidOf } from '../../bitcoin/tx.ts';
 import { type KeyAggregator, nodesCosignedBy } from '../../txgraph/cosign.ts';
 import { flawOf, isLeaf, leavesOf, pathToRoot, type TxGraph, type TxNode } from '../../txgraph/graph.ts';
-import { TREE_VERSION } from '../../txgraph/plan.ts';
 import { BATCH_OUTPUT, CONNECTOR_OUTPUT, type Connector, connectorsOf } from '../protocol/batch-tree.ts';
 import { cosignersOf } from '../protocol/psbt-fields.ts';
 import { compareTimelocks } from '../protocol/vtxo.ts';
@@ -47,7 +47,7 @@ function assemble(nodes: readonly ReceivedNode[]): TxGraph {
 
 /** True of a transaction that can be broadcast as soon as its parent is. */
 const isUnlocked = ({ tx }: TxNode): boolean =>
-  tx.version === TREE_VERSION && tx.locktime === 0 && tx.inputs.every(({ sequence }) => sequence === SEQUENCE_FINAL);
+  tx.version === TRUC_VERSION && tx.locktime === 0 && tx.inputs.every(({ sequence }) => sequence === SEQUENCE_FINAL);
 
 /** The graph of `nodes`, which hangs below output `vout` of the commitment. Throws `code`. */
 function rootedGraph(nodes: readonly ReceivedNode[], commitment: Psbt, vout: number, code: ClientErrorCode): TxGraph {

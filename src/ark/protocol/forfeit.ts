@@ -3,6 +3,7 @@
  * connector, an output that exists only if the batch's commitment transaction confirms.
  */
 import { type Bytes, equal, type Outpoint, outpointKey } from '../../base/bytes.ts';
+import { ANCHOR, TRUC_VERSION } from '../../bitcoin/package.ts';
 import { createPsbt, EMPTY_INPUT, type Psbt, parsePsbt, prevoutsOf, withInput } from '../../bitcoin/psbt.ts';
 import { SIGHASH } from '../../bitcoin/sighash.ts';
 import { SEQUENCE_FINAL, SEQUENCE_LOCKTIME, type Tx, type TxOut, txIn } from '../../bitcoin/tx.ts';
@@ -25,11 +26,9 @@ import {
   withClosure,
 } from './leaf-spend.ts';
 import { type ChainTip, checkMaturity } from './maturity.ts';
-import { ANCHOR } from './offchain.ts';
 import { conditionOf, conditionPair, withPairs } from './psbt-fields.ts';
 import { isForfeitClosure } from './vtxo.ts';
 
-const VERSION = 3;
 /** BIP68: with this bit a sequence number locks nothing. */
 const NO_RELATIVE_LOCK = 0x80000000;
 /** A delegate's owner signs before the connector exists, and so commits to its own input and the outputs alone. */
@@ -54,7 +53,7 @@ export interface ForfeitPlan {
 /** The forfeit transaction, VTXO first. */
 export function buildForfeit({ vtxo, connector, forfeitScript, locktime = 0 }: ForfeitPlan): Tx {
   return {
-    version: VERSION,
+    version: TRUC_VERSION,
     inputs: [txIn(vtxo.outpoint, locktime > 0 ? SEQUENCE_LOCKTIME : SEQUENCE_FINAL), txIn(connector.outpoint)],
     outputs: [{ value: vtxo.value + connector.value, script: forfeitScript }, ANCHOR],
     locktime,
@@ -99,7 +98,7 @@ export function parseForfeit(secp: Secp, text: string, rules: ForfeitRules): For
     demand(condition, 'INVALID_FORFEIT_TXS', message, data);
   const received = reading('INVALID_FORFEIT_TXS', data, () => parsePsbt(text));
   const { tx } = received;
-  insist(tx.version === VERSION && tx.inputs.length === 2 && tx.outputs.length === 2, 'not a forfeit transaction');
+  insist(tx.version === TRUC_VERSION && tx.inputs.length === 2 && tx.outputs.length === 2, 'not a forfeit transaction');
   const vtxoIndex = find(rules.vtxos, tx.inputs[0]!.prevout) ? 0 : 1;
   const vtxo = find(rules.vtxos, tx.inputs[vtxoIndex]!.prevout);
   const connector = find(rules.connectors, tx.inputs[1 - vtxoIndex]!.prevout);

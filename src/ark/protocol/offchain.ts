@@ -4,8 +4,8 @@
  */
 import type { Bytes, Outpoint } from '../../base/bytes.ts';
 import type { Closure } from '../../bitcoin/closure.ts';
+import { ANCHOR, TRUC_VERSION } from '../../bitcoin/package.ts';
 import { createPsbt, EMPTY_INPUT, type Psbt, type PsbtInput } from '../../bitcoin/psbt.ts';
-import { P2A_SCRIPT } from '../../bitcoin/script.ts';
 import { LOCKTIME_THRESHOLD } from '../../bitcoin/timelock.ts';
 import { SEQUENCE_FINAL, SEQUENCE_LOCKTIME, type Tx, type TxOut, txIn, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
@@ -13,10 +13,6 @@ import { demand } from './errors.ts';
 import { type ClosureLeaf, leafFields, leafOfVtxo } from './leaf-spend.ts';
 import { conditionPair, tapTreePair, withPairs } from './psbt-fields.ts';
 import { type VtxoScript, vtxoScript } from './vtxo.ts';
-
-/** Opts in to TRUC relay (BIP431), which lets a child pay for a parent without fee. */
-const VERSION = 3;
-export const ANCHOR: TxOut = { value: 0n, script: P2A_SCRIPT };
 
 /** A coin to be spent by one of its leaves. */
 export interface OffchainInput {
@@ -53,7 +49,7 @@ const inputMap = ({ value, vtxo, leaf, condition }: OffchainInput): PsbtInput =>
 function spendAll(inputs: readonly OffchainInput[], outputs: readonly TxOut[]): Psbt {
   const closures = inputs.map(({ leaf }) => leaf.closure);
   const tx: Tx = {
-    version: VERSION,
+    version: TRUC_VERSION,
     inputs: inputs.map(({ outpoint, leaf }) =>
       txIn(outpoint, leaf.closure.kind === 'cltv' ? SEQUENCE_LOCKTIME : SEQUENCE_FINAL),
     ),

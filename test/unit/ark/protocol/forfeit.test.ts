@@ -19,11 +19,11 @@ import {
   parseForfeit,
 } from '../../../../src/ark/protocol/forfeit.ts';
 import { leafFields, leafOfVtxo, secretSigner, signLeaf, signLeaves } from '../../../../src/ark/protocol/leaf-spend.ts';
-import { ANCHOR } from '../../../../src/ark/protocol/offchain.ts';
 import { defaultVtxo, vtxoScript } from '../../../../src/ark/protocol/vtxo.ts';
 import { type Bytes, fromHex, toBase64 } from '../../../../src/base/bytes.ts';
 import { csvMultisig, encodeClosure, multisig } from '../../../../src/bitcoin/closure.ts';
 import { STANDARD_FLAGS, verifyTx } from '../../../../src/bitcoin/interpreter/verify.ts';
+import { ANCHOR } from '../../../../src/bitcoin/package.ts';
 import {
   createPsbt,
   EMPTY_INPUT,
