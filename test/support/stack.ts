@@ -1,10 +1,15 @@
 /** Runs the real command as a child process, the way a user does. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import type { Ready } from '../../src/cli/ready.ts';
+import { takePlace } from './postgres.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'canalworks.js');
 
@@ -31,6 +36,8 @@ export interface LaunchOptions {
   readonly launcher?: string;
   /** The Node that runs the launcher; this one if absent. */
   readonly node?: string;
+  /** Called with each text on stderr. */
+  readonly onStderr?: (text: string) => void;
 }
 
 /** Children do not outlive the test process. */
@@ -47,15 +54,16 @@ interface Launched {
 
 function launch(
   args: readonly string[],
-  { env = {}, launcher = LAUNCHER, node = process.execPath }: LaunchOptions,
+  { env = {}, launcher = LAUNCHER, node = process.execPath, onStderr }: LaunchOptions,
 ): Launched {
   const child = spawn(node, [launcher, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, CANALWORKS_DB: undefined, CANALWORKS_TEST_POSTGRES: undefined, ...env },
   });
   const printed = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text) => (printed.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text) => (printed.stderr += text));
+  if (onStderr) child.stderr.on('data', onStderr);
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, ...printed }));
   children.add(child.once('close', () => children.delete(child)));
   return { child, printed, ended };
@@ -66,17 +74,46 @@ function wait(child: ChildProcess, whether: 'ref' | 'unref'): void {
   for (const handle of [child, child.stdout as Socket, child.stderr as Socket]) handle[whether]();
 }
 
+/** The schemas and folders that a test file used, gone at its end. */
+const litter: (() => Promise<void>)[] = [];
+if (process.env.CANALWORKS_DB) {
+  after(async () => {
+    for (const remove of litter) await remove();
+  });
+}
+
+/** On the server that CANALWORKS_DB names, each data folder has a database of its own; what keeps nothing has none. */
+async function withDatabase(args: readonly string[], options: LaunchOptions): Promise<LaunchOptions> {
+  const server = process.env.CANALWORKS_DB;
+  const folder = args[args.indexOf('--data') + 1];
+  if (!server || args[0] !== 'up' || args.includes('--ephemeral') || !args.includes('--data') || !folder)
+    return options;
+  const name = createHash('sha256').update(folder).digest('hex').slice(0, 16);
+  const place = await takePlace(server, `test_${name}`);
+  litter.push(place.remove);
+  return { ...options, env: { CANALWORKS_DB: place.url, ...options.env } };
+}
+
+/** Where a stack keeps its data that was told nothing about it. */
+async function anywhere(): Promise<string[]> {
+  if (!process.env.CANALWORKS_DB) return ['--ephemeral'];
+  const folder = await mkdtemp(join(tmpdir(), 'canalworks-stack-'));
+  litter.push(() => rm(folder, { recursive: true, force: true }));
+  return ['--data', folder];
+}
+
 /** Runs `canalworks ARGS` to its end. */
-export const runCommand = (args: readonly string[], options: LaunchOptions = {}): Promise<Ended> =>
-  launch(args, options).ended;
+export const runCommand = async (args: readonly string[], options: LaunchOptions = {}): Promise<Ended> =>
+  launch(args, await withDatabase(args, options)).ended;
 
 /**
- * Runs `canalworks up --json` on free ports until stopped; keeps nothing unless `flags` name a data folder.
+ * Runs `canalworks up --json` on free ports until stopped; leaves nothing unless `flags` name a data folder.
  * Rejects with what was printed when the process ends before it is ready.
  */
 export async function startStack(flags: readonly string[] = [], options: LaunchOptions = {}): Promise<RunningStack> {
-  const keeping = flags.includes('--data') ? [] : ['--ephemeral'];
-  const { child, printed, ended } = launch(['up', '--ports', 'auto', '--json', ...keeping, ...flags], options);
+  const keeping = flags.includes('--data') || flags.includes('--ephemeral') ? [] : await anywhere();
+  const args = ['up', '--ports', 'auto', '--json', ...keeping, ...flags];
+  const { child, printed, ended } = launch(args, await withDatabase(args, options));
   const line = once(createInterface(child.stdout!), 'line').then(([text]) => text as string);
   const failed = ended.then(({ code, stderr }) => {
     throw new Error(`canalworks ended with ${code} before it was ready: ${stderr}`);
