@@ -130,6 +130,8 @@ export class Arguments {
   /** 0 … 3; older clients say it with a boolean. */
   verbosity(name: string, fallback: number): number {
     const { value } = this.#at(name);
+    const isNumeric = value === null || typeof value === 'boolean' || value instanceof JsonNumber;
+    demand(isNumeric, 'type', `JSON value of type ${kindOf(value)} is not of expected type number`);
     return typeof value === 'boolean' ? Number(value) : this.int(name, fallback);
   }
 

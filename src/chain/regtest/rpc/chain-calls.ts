@@ -5,6 +5,7 @@ import { serializeBlock, serializeHeader } from '../../../bitcoin/block.ts';
 import { txidBytes } from '../../../bitcoin/tx.ts';
 import { scriptHashOf } from '../../script-hash.ts';
 import type { Coin } from '../coin.ts';
+import type { Arguments } from './arguments.ts';
 import type { BlockIndex, IndexedBlock } from './block-index.ts';
 import { blockJson, DIFFICULTY, headerJson, targetJson, workJson } from './block-json.ts';
 import { blockStats } from './block-stats.ts';
@@ -34,6 +35,19 @@ export function chainCalls({ node, secp }: RpcContext, index: BlockIndex): reado
     const block = index.find(hash);
     demand(block, 'notFound', 'Block not found');
     return block;
+  }
+
+  function statsBlock(args: Arguments): IndexedBlock {
+    const name = 'hash_or_height';
+    if (typeof args.raw(name) === 'string') return blockOf(args.hash(name));
+    const height = args.int(name);
+    demand(height >= 0, 'invalidParameter', `Target block height ${height} is negative`);
+    demand(
+      height <= ledger.height,
+      'invalidParameter',
+      `Target block height ${height} after current tip ${ledger.height}`,
+    );
+    return blockAt(height);
   }
 
   function unspentJson(coin: Coin, descriptor: string, at: { readonly txid: string; readonly vout: number }) {
@@ -80,15 +94,17 @@ export function chainCalls({ node, secp }: RpcContext, index: BlockIndex): reado
     method('getdifficulty', 'The difficulty, which never changes here.', () => DIFFICULTY),
     method('getblockhash height', 'The hash of the block at a height.', (args) => blockAt(args.int('height')).hash),
     method('getblockheader blockhash [verbose]', 'A header, as hex or in parts.', (args) => {
+      const isVerbose = args.bool('verbose', true);
       const block = blockOf(args.hash('blockhash'));
-      return args.bool('verbose', true) ? headerJson(index, ledger, block) : toHex(serializeHeader(block.block.header));
+      return isVerbose ? headerJson(index, ledger, block) : toHex(serializeHeader(block.block.header));
     }),
     method(
       'getblock blockhash [verbosity|verbose]',
       'A block: 0 as hex, 1 with txids, 2 with transactions, 3 with what they spend too.',
       (args) => {
-        const block = blockOf(args.hash('blockhash'));
+        const hash = args.hash('blockhash');
         const verbosity = args.verbosity('verbosity', 1);
+        const block = blockOf(hash);
         if (verbosity <= 0) return toHex(serializeBlock(block.block));
         return blockJson(secp, index, ledger, block, DETAILS[Math.min(verbosity, 3) - 1]);
       },
@@ -116,8 +132,7 @@ export function chainCalls({ node, secp }: RpcContext, index: BlockIndex): reado
       index.tips().map(({ branchLength, status, ...tip }) => ({ ...tip, branchlen: branchLength, status })),
     ),
     method('getblockstats hash_or_height [stats]', 'Sums and quantiles over a block of the active chain.', (args) => {
-      const isHash = typeof args.raw('hash_or_height') === 'string';
-      const block = isHash ? blockOf(args.hash('hash_or_height')) : blockAt(args.int('hash_or_height'));
+      const block = statsBlock(args);
       demand(block.spent, 'notFound', 'Block is not on the active chain');
       return blockStats(block, block.spent, args.has('stats') ? args.array('stats') : []);
     }),

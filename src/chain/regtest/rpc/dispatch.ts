@@ -72,7 +72,8 @@ export function createDispatch(methods: readonly Method[], onFault: (error: unkn
   async function answerOne(request: Parsed): Promise<Answer> {
     const outcome = await outcomeOf(request);
     if (isSilent(request)) return { status: 204 };
-    const isHttpError = request.version === 1 && outcome instanceof RpcError;
+    // Version 2 leaves refusals to the body, except of what is no request at all.
+    const isHttpError = outcome instanceof RpcError && (request.version === 1 || 'refusal' in request);
     return { status: isHttpError ? statusOf(outcome) : 200, body: replyTo(request, outcome) };
   }
 

@@ -31,9 +31,28 @@ export const isJsonObject = (value: Json): value is JsonObject =>
 
 export const isJsonArray = (value: Json): value is readonly Json[] => Array.isArray(value);
 
-/** Throws `SyntaxError`, or `RangeError` where the nesting is too deep to walk. */
-export const parseJson = (text: string): Json =>
-  exact.parse(text, (_, value, { source }) => (typeof value === 'number' ? new JsonNumber(source) : value)) as Json;
+/** bitcoind's limit of values within values. */
+const MAX_DEPTH = 512;
+
+function isTooDeep(value: Json): boolean {
+  let level: readonly Json[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return true;
+    level = level.flatMap((part): readonly Json[] =>
+      isJsonArray(part) || isJsonObject(part) ? Object.values(part) : [],
+    );
+  }
+  return false;
+}
+
+/** Throws `SyntaxError`, or `RangeError` where values are nested too deep. */
+export function parseJson(text: string): Json {
+  const value = exact.parse(text, (_, part, { source }) =>
+    typeof part === 'number' ? new JsonNumber(source) : part,
+  ) as Json;
+  if (isTooDeep(value)) throw new RangeError('nested too deep');
+  return value;
+}
 
 /** bitcoind's name of a value's kind. */
 export function kindOf(value: Json): 'null' | 'bool' | 'string' | 'number' | 'array' | 'object' {

@@ -4,7 +4,7 @@ import type { MempoolEntry } from '../mempool.ts';
 import type { Arguments } from './arguments.ts';
 import { demand } from './error.ts';
 import { btcJson } from './json.ts';
-import { entryJson } from './mempool-json.ts';
+import { entryJson, inDepthOrder, inIdOrder } from './mempool-json.ts';
 import { type Method, method, type RpcContext } from './method.ts';
 
 /** Bytes: bitcoind's default limit, which is not enforced here. */
@@ -19,15 +19,15 @@ export function mempoolCalls({ node }: RpcContext): readonly Method[] {
     return entry;
   }
 
-  const listJson = (entries: Iterable<MempoolEntry>, isVerbose: boolean) => {
-    const all = [...entries];
-    return isVerbose
-      ? Object.fromEntries(all.map((entry) => [entry.txid, entryJson(pool, entry)]))
-      : all.map(({ txid }) => txid);
-  };
+  const listJson = (entries: readonly MempoolEntry[], isVerbose: boolean) =>
+    isVerbose
+      ? Object.fromEntries(entries.map((entry) => [entry.txid, entryJson(pool, entry)]))
+      : entries.map(({ txid }) => txid);
 
   const relatives = (name: string, help: string, find: (entry: MempoolEntry) => Iterable<MempoolEntry>): Method =>
-    method(`${name} txid [verbose]`, help, (args) => listJson(find(entryOf(args)), args.bool('verbose', false)));
+    method(`${name} txid [verbose]`, help, (args) =>
+      listJson(inIdOrder(find(entryOf(args))), args.bool('verbose', false)),
+    );
 
   return [
     method('getmempoolinfo', 'The size of the mempool and what it asks for.', () => {
@@ -51,7 +51,7 @@ export function mempoolCalls({ node }: RpcContext): readonly Method[] {
       const isVerbose = args.bool('verbose', false);
       const isNumbered = args.bool('mempool_sequence', false);
       demand(!isVerbose || !isNumbered, 'invalidParameter', 'Verbose results cannot contain mempool sequence values.');
-      const list = listJson(pool.entries(), isVerbose);
+      const list = listJson(inDepthOrder(pool), isVerbose);
       return isNumbered ? { txids: list, mempool_sequence: node.changes } : list;
     }),
     method('getmempoolentry txid', 'One waiting transaction.', (args) => entryJson(pool, entryOf(args))),

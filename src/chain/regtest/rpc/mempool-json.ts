@@ -1,7 +1,7 @@
 /** What waits in the mempool, as bitcoind prints it. */
 import { compare, type Txid } from '../../../base/bytes.ts';
 import { SEQUENCE_LOCKTIME, type Tx, txidBytes, wtxidOf } from '../../../bitcoin/tx.ts';
-import { sumOf } from '../fee-rate.ts';
+import { compareRates, sumOf } from '../fee-rate.ts';
 import type { Mempool, MempoolEntry } from '../mempool.ts';
 import { btcJson } from './json.ts';
 
@@ -9,6 +9,19 @@ import { btcJson } from './json.ts';
 const signals = (tx: Tx): boolean => tx.inputs.some(({ sequence }) => sequence < SEQUENCE_LOCKTIME);
 
 const idsOf = (entries: readonly MempoolEntry[]): Txid[] => entries.map(({ txid }) => txid);
+const compareIds = (a: Txid, b: Txid): number => compare(txidBytes(a), txidBytes(b));
+
+/** The order in which bitcoind keeps sets of transactions: by the bytes of their ids as they are serialized. */
+export const inIdOrder = (entries: Iterable<MempoolEntry>): MempoolEntry[] =>
+  [...entries].sort((a, b) => compareIds(a.txid, b.txid));
+
+/** The order in which bitcoind lists the mempool: few ancestors first, among equals those that pay best. */
+export function inDepthOrder(pool: Mempool): MempoolEntry[] {
+  const depths = new Map([...pool.entries()].map((entry) => [entry, pool.ancestorsOf(entry.tx).size]));
+  return [...depths.keys()].sort(
+    (a, b) => depths.get(a)! - depths.get(b)! || Number(compareRates(b, a)) || compareIds(b.txid, a.txid),
+  );
+}
 
 export function entryJson(pool: Mempool, entry: MempoolEntry) {
   const ancestors = [entry, ...pool.ancestorsOf(entry.tx)];
@@ -32,7 +45,7 @@ export function entryJson(pool: Mempool, entry: MempoolEntry) {
       descendant: btcJson(below.fee),
     },
     depends: idsOf(pool.parentsOf(entry.tx)).sort(),
-    spentby: idsOf(pool.childrenOf(entry.txid)).sort((a, b) => compare(txidBytes(a), txidBytes(b))),
+    spentby: idsOf(inIdOrder(pool.childrenOf(entry.txid))),
     'bip125-replaceable': ancestors.some(({ tx }) => signals(tx)),
     unbroadcast: false,
   };

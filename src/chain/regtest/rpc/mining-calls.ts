@@ -16,11 +16,11 @@ import { decodeTx } from './package-calls.ts';
 
 const MAX_CONF_TARGET = 1008;
 
-function addressScript(text: string): Bytes {
+function addressScript(text: string, complaint = 'Error: Invalid address'): Bytes {
   try {
     return parseAddress('regtest', text);
   } catch {
-    throw new RpcError('notFound', 'Error: Invalid address');
+    throw new RpcError('notFound', complaint);
   }
 }
 
@@ -32,7 +32,8 @@ export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex
   }
 
   /** An address or a descriptor. */
-  const outputScript = (text: string): Bytes => (text.includes('(') ? descriptorScript(text) : addressScript(text));
+  const outputScript = (text: string): Bytes =>
+    text.includes('(') ? descriptorScript(text) : addressScript(text, 'Error: Invalid address or descriptor');
 
   /** A transaction in hex, or the id of one that waits. */
   function memberOf(value: Json): Tx {
@@ -107,7 +108,7 @@ export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex
     }),
     method('setmocktime timestamp', 'Sets the clock, which then goes on from there; 0 sets it right.', async (args) => {
       const timestamp = args.int('timestamp');
-      demand(timestamp >= 0, 'invalidParameter', `Mocktime cannot be negative: ${timestamp}.`);
+      demand(timestamp >= 0, 'invalidParameter', `Mocktime must not be negative: ${timestamp}`);
       await chain.shiftClock(timestamp === 0 ? 0 : timestamp - node.clock);
       return null;
     }),

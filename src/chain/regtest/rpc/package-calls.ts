@@ -6,7 +6,7 @@ import { feeAt, rateOf, type SatsPerKvb, type Sized, sumOf } from '../fee-rate.t
 import type { MempoolEntry } from '../mempool.ts';
 import { check, TxRejection } from '../rejection.ts';
 import type { Arguments } from './arguments.ts';
-import { demand } from './error.ts';
+import { demand, RpcError } from './error.ts';
 import { btcJson, type Json } from './json.ts';
 import { type Method, method, type RpcContext } from './method.ts';
 
@@ -16,13 +16,13 @@ const DEFAULT_MAX_RATE = 10_000_000n;
 const MAX_RATE = 100_000_000n;
 
 /** A transaction in hex. Throws `RpcError`. */
-export function decodeTx(hex: Json, prefix = 'TX decode failed.'): Tx {
+export function decodeTx(hex: Json, complaint = 'TX decode failed. Make sure the tx has at least one input.'): Tx {
   try {
     if (typeof hex === 'string') return parseTx(hex);
   } catch {
     // Told below, as what is no text at all.
   }
-  demand(false, 'decode', `${prefix} Make sure the tx has at least one input.`);
+  throw new RpcError('decode', complaint);
 }
 
 /** 0 for no limit. */
@@ -51,7 +51,9 @@ function packageOf(args: Arguments, name: string): readonly Tx[] {
     'invalidParameter',
     `Array must contain between 1 and ${MAX_PACKAGE_COUNT} transactions.`,
   );
-  return hexes.map((hex) => decodeTx(hex, `TX decode failed: ${String(hex).slice(0, 100)}`));
+  return hexes.map((hex) =>
+    decodeTx(hex, `TX decode failed: ${String(hex).slice(0, 100)} Make sure the tx has at least one input.`),
+  );
 }
 
 const feesJson = (entry: MempoolEntry, together: Sized, members: readonly Tx[]) => ({
