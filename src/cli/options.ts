@@ -18,6 +18,7 @@ import { LOG_LEVELS } from '../runtime/log.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 import { isPostgresUrl } from '../store/postgres-url.ts';
 import { defaultDataFolder } from './data-folder.ts';
+import { type NodeUrl, parseNodeUrl } from './node-url.ts';
 
 const port = (help: string): Setting<number | undefined> => ({
   parse: wholeNumber(0, 65_535),
@@ -64,6 +65,24 @@ const FILE_SETTINGS = {
     fallback: 'regtest' as const,
     placeholder: 'NAME',
     help: 'Bitcoin network (default regtest, the only one that the embedded chain knows)',
+  },
+  chain: {
+    parse: parseNodeUrl,
+    fallback: undefined as NodeUrl | undefined,
+    placeholder: 'URL',
+    isSecret: true,
+    help: 'run on a bitcoind of version 29 or later: http://user:password@host:port (default: the embedded chain)',
+  },
+  chainCookie: text(
+    undefined,
+    'FILE',
+    "log in to that bitcoind with its cookie file; names this machine's if no --chain does",
+  ),
+  indexFrom: {
+    parse: wholeNumber(0, 2 ** 31),
+    fallback: undefined as number | undefined,
+    placeholder: 'HEIGHT',
+    help: 'first block to index of a bitcoind, at the first start (default: 0 on regtest, else its tip)',
   },
   host: text('127.0.0.1', 'HOST', 'address to listen on (default 127.0.0.1)'),
   ports: {
@@ -167,10 +186,13 @@ export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.Process
 }
 
 function checkTogether(config: UpConfig): void {
-  const { unilateralExitDelay: exit, boardingExitDelay: boarding, batchExpiry, ports } = config;
+  const { unilateralExitDelay: exit, boardingExitDelay: boarding, batchExpiry, ports, chain, chainCookie } = config;
   const refuse = (message: string): never => {
     throw new OperatorError('CONFIG_INVALID', message);
   };
+  if (chain && !chain.credentials === (chainCookie === undefined)) {
+    refuse('--chain needs either user:password@ in its URL or --chain-cookie');
+  }
   if (exit.value === boarding.value) {
     refuse('--unilateral-exit-delay and --boarding-exit-delay must differ, or both kinds of address would coincide');
   }

@@ -3,24 +3,21 @@ import { join } from 'node:path';
 import { Hono } from 'hono';
 import { defaultVtxo } from '../ark/protocol/vtxo.ts';
 import { deriveArkKeys } from '../ark/server/keys.ts';
-import { type ArkServer, createArkServer } from '../ark/server/server.ts';
+import { createArkServer } from '../ark/server/server.ts';
 import { toHex } from '../base/bytes.ts';
-import { messageOf } from '../base/errors.ts';
 import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
-import { memoryStore, openBlockFile } from '../chain/regtest/block-file.ts';
-import { createRegtestChain, type RegtestChain } from '../chain/regtest/chain.ts';
+import type { ControlledChain } from '../chain/controlled-chain.ts';
 import { createEsplora } from '../chain/regtest/esplora.ts';
-import type { Secp } from '../crypto/secp.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { systemEntropy } from '../runtime/entropy.ts';
 import { createHttpServer } from '../runtime/http.ts';
 import type { Log } from '../runtime/log.ts';
-import { OperatorError } from '../runtime/operator-error.ts';
 import { loadSecp } from '../runtime/secp-wasm.ts';
 import type { Db } from '../store/db.ts';
 import { openSqlite } from '../store/sqlite.ts';
 import { arkSettings } from './ark-settings.ts';
+import { fundOnce, type OpenedChain, openChain } from './chain.ts';
 import { createControl } from './control.ts';
 import { claimDatabase } from './database.ts';
 import { demoKey } from './demo-wallet.ts';
@@ -30,8 +27,6 @@ import type { Ready } from './ready.ts';
 import { drawSecrets, loadSecrets, type Secrets } from './secrets.ts';
 import { VERSION } from './version.ts';
 
-/** The embedded chain begins with this many blocks; the next one confirms the first funding. */
-const INITIAL_BLOCKS = 110;
 const SERVER_FUNDS = sats(10_0000_0000);
 const SERVER_COINS = 10;
 const DEMO_FUNDS = sats(1_0000_0000);
@@ -72,13 +67,15 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   const secp = await loadSecp();
   const secrets = folder === undefined ? drawSecrets(systemEntropy) : loadSecrets(folder, systemEntropy);
 
-  const chain = openChain(secp, folder, log.child({ part: 'chain' }));
-  onStop(() => chain.close());
-
   const db = parts.db ?? openFile(folder, onStop);
   await migrateAll(db);
   const keys = deriveArkKeys(secrets.seed);
   await claimDatabase(db, toHex(secp.publicKey(keys.signer)));
+
+  const opened = await openChain({ config, secp, db, folder, log: log.child({ part: 'chain' }) });
+  const { chain } = opened;
+  onStop(() => chain.close());
+
   const ark = await createArkServer({
     db,
     chain,
@@ -91,8 +88,15 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     adminToken: secrets.adminToken,
     version: VERSION,
   });
-  const demo = defaultVtxo(secp, demoKey(), secp.publicKey(keys.signer).slice(1), config.boardingExitDelay);
-  await fundOnce(chain, ark, demo.script);
+  if (config.network === 'regtest') {
+    const demo = defaultVtxo(secp, demoKey(), secp.publicKey(keys.signer).slice(1), config.boardingExitDelay);
+    const server = { script: parseAddress(chain.network, ark.walletAddress), amount: SERVER_FUNDS };
+    const payments = [
+      ...Array.from({ length: SERVER_COINS }, () => server),
+      { script: demo.script, amount: DEMO_FUNDS },
+    ];
+    await fundOnce(opened, payments, log);
+  }
   await ark.start();
   onStop(() => ark.stop());
   onStop(mineRegularly(chain, config.blockTime, log));
@@ -112,7 +116,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     network: config.network,
     pid: process.pid,
     ark: { url, adminUrl, adminToken: secrets.adminToken },
-    chain: { kind: 'embedded', esplora: `${chainUrl}/api`, rpc: null },
+    chain: { kind: opened.kind, esplora: `${chainUrl}/api`, rpc: rpcOf(opened) },
   };
 }
 
@@ -122,34 +126,11 @@ function openFile(folder: string | undefined, onStop: (step: () => Promise<void>
   return db;
 }
 
-function openChain(secp: Secp, folder: string | undefined, log: Log): RegtestChain {
-  const path = folder && join(folder, 'chain.blocks');
-  try {
-    return createRegtestChain({
-      secp,
-      now: () => Math.floor(systemClock.now() / 1000),
-      initialBlocks: INITIAL_BLOCKS,
-      store: path
-        ? openBlockFile(path, (bytes) => log.warn({ bytes }, 'cut off a record that was not written to its end'))
-        : memoryStore(),
-      onListenerError: (error) => log.error({ err: error }, 'a listener failed'),
-    });
-  } catch (error) {
-    throw new OperatorError('DATA_UNREADABLE', `cannot open the chain ${path}: ${messageOf(error)}`);
-  }
-}
-
-/** Gives the server's wallet and the demo wallet's boarding address coins, unless a block after the first ones says it was done. */
-async function fundOnce(chain: RegtestChain, ark: ArkServer, demoScript: Uint8Array): Promise<void> {
-  if ((await chain.tip()).height > INITIAL_BLOCKS) return;
-  const serverScript = parseAddress(chain.network, ark.walletAddress);
-  for (let coin = 0; coin < SERVER_COINS; coin++) await chain.faucet(serverScript, SERVER_FUNDS);
-  await chain.faucet(demoScript, DEMO_FUNDS);
-  await chain.mine(1);
-}
+const rpcOf = (opened: OpenedChain): Ready['chain']['rpc'] =>
+  opened.kind === 'bitcoind' ? { url: opened.url, ...opened.credentials() } : null;
 
 /** Mines a block every `seconds`, or never for 0. Returns what ends it. */
-function mineRegularly(chain: RegtestChain, seconds: number, log: Log): () => Promise<void> {
+function mineRegularly(chain: ControlledChain, seconds: number, log: Log): () => Promise<void> {
   let cancel = (): void => {};
   const wait = (): void => {
     cancel = systemClock.setTimer(seconds * 1000, () => {
@@ -161,7 +142,7 @@ function mineRegularly(chain: RegtestChain, seconds: number, log: Log): () => Pr
   return async () => cancel();
 }
 
-function chainApp(chain: RegtestChain, { adminToken }: Secrets, log: Log): Hono {
+function chainApp(chain: ControlledChain, { adminToken }: Secrets, log: Log): Hono {
   const app = new Hono();
   const onFault = (error: unknown): void => log.error({ err: error }, 'an explorer call failed');
   app.route('/api', createEsplora({ explorer: chain.explorer, chain, onFault }));

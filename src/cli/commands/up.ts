@@ -70,8 +70,8 @@ async function run({ config, log, ended, held }: Run, folder: DataFolder): Promi
   if (lost) throw lost;
 }
 
-function checkNetwork({ network }: UpConfig): void {
-  if (network === 'regtest') return;
+function checkNetwork({ network, chain, chainCookie }: UpConfig): void {
+  if (network === 'regtest' || chain !== undefined || chainCookie !== undefined) return;
   const why = network === 'mainnet' ? ', and its demo keys are known to everybody' : '';
   throw new OperatorError('NETWORK_UNSUPPORTED', `the embedded chain is regtest only${why}: ${network} is refused`);
 }
