@@ -127,6 +127,8 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
 
   function sendNonces(current: Joined, message: BatchMessage & { type: 'treeSigningStarted' }): readonly Call[] {
     insist(!current.tree, 'MALFORMED_ANSWER', 'the tree is to be signed twice');
+    // Who is too late to confirm hears of the batch but has no part in it; the server queues it for the next.
+    if (current.vtxoNodes.length === 0) return leave();
     const { commitment, cosigners: clients } = message;
     verifyCommitment(commitment, boardings, order.onchain);
     const aggregator = client.aggregators(sweepScript(current.expiry, terms.forfeitKey));
@@ -207,12 +209,16 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
     return [];
   }
 
+  function leave(): readonly Call[] {
+    batch = undefined;
+    return [];
+  }
+
   function startOver(current: Joined, reason: string): readonly Call[] {
     current.tree?.cosigning.forget();
-    batch = undefined;
     failures++;
     if (failures >= MAX_FAILURES) throw new ProtocolError<ClientErrorCode>('BATCH_FAILED', reason);
-    return [];
+    return leave();
   }
 
   return { receive, outcome: () => outcome };

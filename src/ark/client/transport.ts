@@ -85,10 +85,9 @@ async function* messagesOf(reader: ReadableStreamDefaultReader<string>, isOpen: 
 
 /** `base` is the server's URL without a path, or empty for an application in the same process. */
 export function createTransport(fetch: Fetch, base = ''): Transport {
-  async function request(call: Call, init: RequestInit): Promise<Response> {
+  async function request(call: Call): Promise<Response> {
     const { route, body, headers = {} } = call;
     const response = await fetch(urlOf(base, call), {
-      ...init,
       method: route.method,
       headers: { ...headers, ...(body ? { 'content-type': 'application/json' } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
@@ -98,10 +97,9 @@ export function createTransport(fetch: Fetch, base = ''): Transport {
   }
 
   return {
-    call: async (call) => parseFields(await (await request(call, {})).text()),
+    call: async (call) => parseFields(await (await request(call)).text()),
     async open(call) {
-      const abort = new AbortController();
-      const { body } = await request(call, { signal: abort.signal });
+      const { body } = await request(call);
       if (!body) throw malformed('a stream without a body');
       let isOpen = true;
       // Read from now on and not from the first message on: a platform may collect a response that nobody reads.
@@ -111,7 +109,7 @@ export function createTransport(fetch: Fetch, base = ''): Transport {
         [Symbol.asyncIterator]: () => messages,
         close() {
           isOpen = false;
-          abort.abort();
+          void reader.cancel().catch(() => {});
         },
       };
     },

@@ -285,7 +285,9 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     },
 
     async submitNonces(batchId, cosigner, nonces) {
-      if (phase('noncing', batchId).signing!.receiveNonces(cosigner, nonces)) {
+      // Also once all are in: who comes then may find that somebody else has spoken in its name.
+      const { signing } = phase(state.at === 'signing' ? 'signing' : 'noncing', batchId);
+      if (signing!.receiveNonces(cosigner, nonces)) {
         await dispatch({ type: 'noncesReceived', cosigner });
       }
     },
