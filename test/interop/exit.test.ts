@@ -105,6 +105,7 @@ describe('a unilateral exit', () => {
     const [coin] = await cold.getCoins();
     assert.ok(coin!.status.confirmed);
     assert.ok(coin!.value > value - 1_000 && coin!.value < value);
+    await expectBalance(wallet, {});
     return broadcast;
   }
 
@@ -131,7 +132,10 @@ describe('a unilateral exit', () => {
     await expectBalance(bob, { preconfirmed: 20_000 });
     await bob.sendBitcoin({ address: await carol.getAddress(), amount: 15_000 });
     await expectBalance(carol, { preconfirmed: 15_000 });
-    const broadcast = await exitAlone(carol, 15_000);
-    assert.equal(broadcast.length, 5, 'a batch leaf, then a checkpoint and an Ark transaction for each hop');
+    const [vtxo] = await carol.getVtxos();
+    const { chain } = await carol.indexerProvider.getVtxoChain(vtxo!);
+    assert.equal(chain.length, 6, 'commitment, batch leaf, then a checkpoint and an Ark transaction for each hop');
+    await exitAlone(carol, 15_000);
+    for (const { txid } of chain) assert.ok((await carol.onchainProvider.getTxStatus(txid)).confirmed);
   });
 });

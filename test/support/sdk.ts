@@ -89,15 +89,17 @@ export async function board(ready: Ready, wallet: Wallet, sats: number): Promise
   return wallet.settle({ inputs, outputs: [{ address: await wallet.getAddress(), amount: BigInt(sats) }] });
 }
 
-/** Puts a VTXO and all it descends from on chain, mining as the wallet waits. Returns the txids it broadcast. */
+/** Puts a VTXO and all it descends from on chain, with a block every moment. Returns the txids it broadcast. */
 export async function unroll(ready: Ready, wallet: Wallet, vtxo: { txid: string; vout: number }): Promise<string[]> {
   const bumper = await openOnchainWallet(ready, wallet);
   const { txid, vout } = vtxo;
   const session = await Unroll.Session.create({ txid, vout }, bumper, bumper.provider, wallet.indexerProvider);
   const broadcast: string[] = [];
-  for await (const step of session) {
-    if (step.type === Unroll.StepType.UNROLL) broadcast.push(step.tx.id);
-    if (step.type !== Unroll.StepType.DONE) await operatorOf(ready).mine(1);
+  const blocks = setInterval(() => operatorOf(ready).mine(1), 250);
+  try {
+    for await (const step of session) if (step.type === Unroll.StepType.UNROLL) broadcast.push(step.tx.id);
+  } finally {
+    clearInterval(blocks);
   }
   return broadcast;
 }

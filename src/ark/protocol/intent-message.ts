@@ -58,7 +58,9 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
 }
 
 const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-const isKey = (value: unknown): value is string => typeof value === 'string' && /^0[23][0-9a-f]{64}$/.test(value);
+const isKey = (value: unknown): value is string => typeof value === 'string' && /^(0[23])?[0-9a-f]{64}$/.test(value);
+/** Some clients name a cosigner by an x-only key. BIP340: that is the point with the even y. */
+const compressed = (key: string): string => (key.length === 64 ? `02${key}` : key);
 
 function bound(fields: Readonly<Record<string, unknown>>, name: string): Bound {
   const value = fields[name] ?? 0;
@@ -88,7 +90,7 @@ export function parseIntentMessage<Type extends IntentMessageType>(type: Type, t
         onchainOutputIndexes: list(fields, 'onchain_output_indexes', isIndex),
         validAt: bound(fields, 'valid_at'),
         expireAt,
-        cosignersPublicKeys: list(fields, 'cosigners_public_keys', isKey),
+        cosignersPublicKeys: list(fields, 'cosigners_public_keys', isKey).map(compressed),
       }
     : { type, expireAt };
   return message as MessageOf<Type>;

@@ -95,6 +95,11 @@ export const conditionPair = (items: readonly Bytes[]): PsbtPair => ({
   value: serializeWitness(items),
 });
 
+export const withoutCondition = (input: PsbtInput): PsbtInput => ({
+  ...input,
+  rest: input.rest.filter(({ key }) => !equal(key, keyOf('condition'))),
+});
+
 /** Throws {@link DecodeError}. */
 export function conditionOf(input: PsbtInput): readonly Bytes[] | undefined {
   const value = fieldOf(input, 'condition');

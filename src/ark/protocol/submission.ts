@@ -24,7 +24,7 @@ import {
 import { type ChainTip, checkMaturity } from './maturity.ts';
 import { buildArkTx, buildCheckpoint, type Checkpoint, type OffchainInput } from './offchain.ts';
 import { type OffchainOutput, type OutputRules, readOffchainOutputs } from './offchain-outputs.ts';
-import { conditionOf, tapTreeOf } from './psbt-fields.ts';
+import { conditionOf, conditionPair, tapTreeOf, withoutCondition, withPairs } from './psbt-fields.ts';
 import { checkVtxoScript, isForfeitClosure, type VtxoRules, type VtxoScript, vtxoScript } from './vtxo.ts';
 
 /** What a client may sign with: either commits to everything. */
@@ -56,6 +56,8 @@ export interface SubmittedInput {
   readonly signerKey: Bytes;
   readonly checkpoint: Checkpoint;
   readonly checkpointTxid: Txid;
+  /** Whether the client wrote the condition into the checkpoint: if not it will, and a field may be there only once. */
+  readonly hasCondition: boolean;
 }
 
 export interface Submission {
@@ -136,6 +138,7 @@ function readInput(
   const [signerKey, ...others] = keysAmong(leaf.closure, rules.signers);
   insist(signerKey && others.length === 0, 'the leaf asks for one key of the server');
 
+  const hasCondition = reading('INVALID_PSBT_INPUT', data, () => conditionOf(map)) !== undefined;
   const { value } = witnessUtxo;
   const checkpoint = buildCheckpoint(secp, rules.checkpointTapscript, { outpoint, value, vtxo, leaf, condition });
   const checkpointTxid = txidOf(checkpoint.psbt.tx);
@@ -143,7 +146,7 @@ function readInput(
     expected_txid: checkpointTxid,
   });
   checkWeight(signedWeight(checkpoint.psbt), MAX_ENFORCEABLE_WEIGHT);
-  return { outpoint, value, vtxo, leaf, signerKey, checkpoint, checkpointTxid };
+  return { outpoint, value, vtxo, leaf, signerKey, checkpoint, checkpointTxid, hasCondition };
 }
 
 /** Some clients let every input carry the locktime's sequence, others only those with a locked leaf. */
@@ -229,26 +232,36 @@ export function cosign({ arkTx, inputs }: Submission, signerOf: (signerKey: Byte
     (psbt, { checkpoint, signerKey }, i) => signLeaf(psbt, i, prevouts, checkpoint.output.leaf, signerOf(signerKey)),
     arkTx,
   );
-  const checkpoints = inputs.map(({ checkpoint: { psbt }, leaf, signerKey }) =>
-    signLeaf(psbt, 0, prevoutsOf(psbt)!, leaf, signerOf(signerKey)),
-  );
+  const checkpoints = inputs.map(({ checkpoint: { psbt }, leaf, signerKey, hasCondition }) => {
+    const answer = hasCondition ? psbt : withInput(psbt, 0, withoutCondition(psbt.inputs[0]!));
+    return signLeaf(answer, 0, prevoutsOf(psbt)!, leaf, signerOf(signerKey));
+  });
   return { arkTx: signed, checkpoints };
 }
 
 /**
  * The checkpoint with every signature, ready to broadcast: `cosigned` as {@link cosign} made it, completed with the
- * clients' signatures from the base64 PSBT `tx`. Throws `INVALID_CHECKPOINT_PSBT`, `CHECKPOINT_MISMATCH` or
+ * condition that the ark transaction has met, if any, and the clients' signatures from the base64 PSBT `tx`. Throws `INVALID_CHECKPOINT_PSBT`, `CHECKPOINT_MISMATCH` or
  * `INVALID_SIGNATURE`.
  */
-export function parseFinalCheckpoint(secp: Secp, cosigned: Psbt, tx: string): Psbt {
+export function parseFinalCheckpoint(
+  secp: Secp,
+  cosigned: Psbt,
+  tx: string,
+  condition?: readonly Bytes[] | undefined,
+): Psbt {
   const final = reading('INVALID_CHECKPOINT_PSBT', { tx }, () => parsePsbt(tx));
   const expected = txidOf(cosigned.tx);
   demand(txidOf(final.tx) === expected, 'CHECKPOINT_MISMATCH', 'another transaction', { expected_txid: expected });
-  const own = cosigned.inputs[0]!.tapScriptSigs;
+  const input = cosigned.inputs[0]!;
+  const own = input.tapScriptSigs;
   const added = final.inputs[0]!.tapScriptSigs.filter(
     ({ publicKey }) => !own.some((sig) => equal(sig.publicKey, publicKey)),
   );
-  const merged = withInput(cosigned, 0, { tapScriptSigs: [...own, ...added] });
+  const merged = withInput(cosigned, 0, {
+    ...(condition ? withPairs(input, conditionPair(condition)) : input),
+    tapScriptSigs: [...own, ...added],
+  });
   const leaf = withClosure(revealedLeaf(merged.inputs[0]!)!)!;
   const rules = { required: leaf.closure.keys, sighashes: OWNER_SIGHASHES };
   const fault = signatureFault(secp, merged, 0, prevoutsOf(merged)!, leaf, rules);

@@ -12,6 +12,7 @@ import type { Tip } from '../../chain/chain.ts';
 import { demand } from '../protocol/errors.ts';
 import { parseIntentProof } from '../protocol/intent.ts';
 import { checkIntentTime, parseIntentMessage } from '../protocol/intent-message.ts';
+import { conditionOf } from '../protocol/psbt-fields.ts';
 import { cosign, parseFinalCheckpoint, parseSubmission, type Submission } from '../protocol/submission.ts';
 import { checkNotBanned } from './bans.ts';
 import type { ArkContext } from './context.ts';
@@ -143,7 +144,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
   async function finalize(arkTxid: string, finalCheckpointTxs: readonly string[]): Promise<void> {
     const offchain = await offchainTxById(db, arkTxid);
     demand(offchain, 'TX_NOT_FOUND', `offchain tx ${arkTxid} not found`, { txid: arkTxid });
-    const final = completeCheckpoints(await checkpointsOf(db, arkTxid), finalCheckpointTxs);
+    const final = completeCheckpoints(offchain, await checkpointsOf(db, arkTxid), finalCheckpointTxs);
     const done = await db.write(async (tx) => {
       const inputs = await vtxosSpentBy(tx, 'ark_txid', offchain.txid);
       const moved = await finalizeOffchainTx(tx, offchain.txid, final, ctx.nowSeconds());
@@ -164,13 +165,23 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
     if (done) await announce(offchain, final);
   }
 
-  function completeCheckpoints(cosigned: readonly CheckpointTx[], finals: readonly string[]): CheckpointTx[] {
+  function completeCheckpoints(
+    { psbt }: OffchainTx,
+    cosigned: readonly CheckpointTx[],
+    finals: readonly string[],
+  ): CheckpointTx[] {
+    const { tx, inputs } = parsePsbt(psbt);
+    const arkInput = new Map(tx.inputs.map(({ prevout }, i) => [prevout.txid, inputs[i]!]));
     demand(finals.length === cosigned.length, 'CHECKPOINT_TX_INVALID', `expected ${cosigned.length} checkpoints`);
     const byTxid = new Map(finals.map((text) => [checkpointTxid(text), text]));
     return cosigned.map((checkpoint) => {
       const text = byTxid.get(checkpoint.txid);
       demand(text, 'CHECKPOINT_TX_NOT_FOUND', `checkpoint ${checkpoint.txid} is missing`, { txid: checkpoint.txid });
-      return { ...checkpoint, psbt: psbtBase64(parseFinalCheckpoint(secp, parsePsbt(checkpoint.psbt), text)) };
+      const condition = conditionOf(arkInput.get(checkpoint.txid)!);
+      return {
+        ...checkpoint,
+        psbt: psbtBase64(parseFinalCheckpoint(secp, parsePsbt(checkpoint.psbt), text, condition)),
+      };
     });
   }
 

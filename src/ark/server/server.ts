@@ -18,6 +18,7 @@ import { printInfo } from '../wire/info.ts';
 import { mountAdminApi } from './admin-api.ts';
 import { createBatchRunner } from './batch-runner.ts';
 import { createSettler } from './batch-settle.ts';
+import { createClaimWatch } from './claims.ts';
 import type { ArkContext } from './context.ts';
 import { createDoor } from './door.ts';
 import { createEventHub } from './event-hub.ts';
@@ -106,7 +107,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const offchain = createOffchainService(ctx, notifier);
   const sweeper = createSweeper(ctx, notifier);
   const justice = createJustice(ctx, createFeeBumper(ctx));
-  const watcher = createChainWatcher(ctx, settler, [justice.pursue, sweeper.sweep]);
+  const watcher = createChainWatcher(ctx, settler, [justice.pursue, sweeper.sweep, createClaimWatch(ctx)]);
 
   const publicDoor = createDoor(log, ctx.newId);
   mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });

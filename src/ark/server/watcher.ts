@@ -9,7 +9,7 @@ import type { Settler } from './batch-settle.ts';
 import type { ArkContext } from './context.ts';
 import { confirmBatch, pendingBatches, unconfirmedBatches } from './store/batches.ts';
 import { deleteRunningIntents } from './store/intents.ts';
-import { markUnrolled, txidsToWatch, virtualTxidsAmong } from './store/vtxos.ts';
+import { markUnrolled, txidsToWatch, unmarkClaimed, virtualTxidsAmong } from './store/vtxos.ts';
 
 /** What has to be looked at again whenever the chain has grown, or a VTXO was seen on it. */
 export type Chore = () => Promise<void>;
@@ -38,7 +38,12 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: re
       return;
     }
     if (event.type === 'disconnect') {
-      for (const { txid } of event.txs) await db.write((tx) => confirmBatch(tx, txid, null));
+      for (const { txid } of event.txs) {
+        await db.write(async (tx) => {
+          await confirmBatch(tx, txid, null);
+          await unmarkClaimed(tx, txid, ctx.clock.now());
+        });
+      }
       return;
     }
     await noticeUnrolled(event.txs);

@@ -14,6 +14,7 @@ export interface WireVtxoSource {
   readonly unrolled: boolean;
   readonly spentBy: Txid | undefined;
   readonly settledBy: Txid | undefined;
+  readonly claimedBy: Txid | undefined;
   readonly arkTxid: Txid | undefined;
   readonly commitmentTxids: readonly Txid[];
   readonly depth: number;
@@ -28,8 +29,8 @@ export const wireVtxo = (vtxo: WireVtxoSource) => ({
   isPreconfirmed: vtxo.origin === 'offchain',
   isSwept: vtxo.swept,
   isUnrolled: vtxo.unrolled,
-  isSpent: vtxo.spentBy !== undefined,
-  spentBy: vtxo.spentBy ?? '',
+  isSpent: (vtxo.spentBy ?? vtxo.claimedBy) !== undefined,
+  spentBy: vtxo.spentBy ?? vtxo.claimedBy ?? '',
   commitmentTxids: vtxo.commitmentTxids,
   settledBy: vtxo.settledBy ?? '',
   arkTxid: vtxo.arkTxid ?? '',

@@ -22,6 +22,7 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
         spent_by text,
         ark_txid text,
         settled_by text,
+        claimed_by text,
         check ((ark_txid is null and settled_by is null) or spent_by is not null)
       );
       create index ark_vtxo_script on ark_vtxo (script, created_at, outpoint);

@@ -27,9 +27,14 @@ export interface Vtxo {
   readonly spentBy: Txid | undefined;
   readonly arkTxid: Txid | undefined;
   readonly settledBy: Txid | undefined;
+  /** The confirmed transaction that took it from the chain after it was unrolled, while nobody had spent it in the Ark. */
+  readonly claimedBy: Txid | undefined;
 }
 
-export type NewVtxo = Omit<Vtxo, 'outpoint' | 'updatedAt' | 'unrolled' | 'spentBy' | 'arkTxid' | 'settledBy'>;
+export type NewVtxo = Omit<
+  Vtxo,
+  'outpoint' | 'updatedAt' | 'unrolled' | 'spentBy' | 'arkTxid' | 'settledBy' | 'claimedBy'
+>;
 
 const list = (text: string): Txid[] => (text === '' ? [] : (text.split(',') as Txid[]));
 
@@ -51,6 +56,7 @@ function toVtxo(row: Row): Vtxo {
     spentBy: (row.spent_by ?? undefined) as Txid | undefined,
     arkTxid: (row.ark_txid ?? undefined) as Txid | undefined,
     settledBy: (row.settled_by ?? undefined) as Txid | undefined,
+    claimedBy: (row.claimed_by ?? undefined) as Txid | undefined,
   };
 }
 
@@ -212,6 +218,27 @@ export async function spentAndUnrolled(db: Reader): Promise<Vtxo[]> {
      order by updated_at`,
   );
   return rows.map(toVtxo);
+}
+
+/** Unrolled VTXOs whose owners did not take them from the chain yet, as far as we know. */
+export async function unclaimed(db: Reader): Promise<Vtxo[]> {
+  const rows = await db.read(
+    'select * from ark_vtxo where unrolled = 1 and spent_by is null and claimed_by is null order by outpoint',
+  );
+  return rows.map(toVtxo);
+}
+
+export async function markClaimed(tx: DbTx, outpoint: OutpointKey, claimedBy: Txid, nowMs: number): Promise<void> {
+  await tx.run(
+    `update ark_vtxo set claimed_by = $2, updated_at = $3
+     where outpoint = $1 and unrolled = 1 and spent_by is null`,
+    [outpoint, claimedBy, nowMs],
+  );
+}
+
+/** Takes back what a transaction claimed that is not confirmed any more. */
+export async function unmarkClaimed(tx: DbTx, claimedBy: Txid, nowMs: number): Promise<void> {
+  await tx.run('update ark_vtxo set claimed_by = null, updated_at = $2 where claimed_by = $1', [claimedBy, nowMs]);
 }
 
 /** Transactions whose VTXOs could still appear on chain unnoticed. */

@@ -55,6 +55,12 @@ test('every message comes back from its text', () => {
   }
 });
 
+test('an x-only key names a cosigner too', () => {
+  const even = { ...register, cosignersPublicKeys: [`02${toHex(owner.xonly)}`] };
+  const text = printIntentMessage(even).replace(`02${toHex(owner.xonly)}`, toHex(owner.xonly));
+  assert.deepEqual(parseIntentMessage('register', text), even);
+});
+
 test('what is left out is none, as the Go server has it', () => {
   assert.deepEqual(parseIntentMessage('register', '{"type":"register","onchain_output_indexes":null}'), {
     type: 'register',
@@ -82,7 +88,7 @@ test('a message of another shape is refused', () => {
     change({ onchain_output_indexes: [-1] }),
     change({ onchain_output_indexes: ['0'] }),
     change({ onchain_output_indexes: [1, 1] }),
-    change({ cosigners_public_keys: [toHex(owner.xonly)] }),
+    change({ cosigners_public_keys: [toHex(owner.xonly).slice(2)] }),
     change({ cosigners_public_keys: [cosigners[0], cosigners[0]] }),
     change({ cosigners_public_keys: [`04${toHex(owner.xonly)}`] }),
   ];

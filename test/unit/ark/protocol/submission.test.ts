@@ -4,8 +4,10 @@ import {
   assertSubmittedArkTxid,
   buildOffchainTx,
   CLTVMultisigTapscript,
+  ConditionWitness,
   DelegateVtxo,
   matchServerCheckpoints,
+  setArkPsbtField,
   type TapLeafScript,
   Transaction,
   VtxoScript,
@@ -63,9 +65,12 @@ async function complete({ arkTx, checkpoints, txs }: Sent, signers: readonly Key
   for (const i of checkpoints.keys()) verifyTapscriptSignatures(finalArkTx, i, [toHex(signer.xonly)]);
   for (const [i, { server }] of matched.entries()) {
     verifyTapscriptSignatures(server, 0, [toHex(signer.xonly)]);
-    let signed = server;
+    const { condition } = submission.inputs[i]!.checkpoint.output;
+    let signed = server.clone();
+    // As clients of hash locks do: a condition that came back already would be there twice.
+    if (condition) setArkPsbtField(signed, 0, ConditionWitness, [...condition]);
     for (const key of signers) signed = await identityOf(key).sign(signed);
-    const final = parseFinalCheckpoint(secp, cosigned.checkpoints[i]!, toBase64(signed.toPSBT()));
+    const final = parseFinalCheckpoint(secp, cosigned.checkpoints[i]!, toBase64(signed.toPSBT()), condition);
     assert.ok(isValid(final), 'the checkpoint is valid on chain');
   }
   assert.ok(isValid(cosigned.arkTx), 'the ark tx is valid on chain');
@@ -125,6 +130,7 @@ test('a VHTLC is claimed with the preimage, refunded by all three, or by two onc
   const claim = await send(at(htlc.claim()), [pays(10_000n)], [receiver], [preimage]);
   const claimed = await complete(claim, [receiver]);
   assert.deepEqual(claimed.inputs[0]!.checkpoint.output.condition, [preimage]);
+  assert.ok(!claimed.inputs[0]!.hasCondition);
   await complete(await send(at(htlc.refund()), [pays(10_000n)], [owner, receiver]), [owner, receiver]);
 
   const refund = await send(at(htlc.refundWithoutReceiver()), [pays(10_000n)]);
