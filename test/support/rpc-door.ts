@@ -78,6 +78,9 @@ export async function errorCodeOf(called: Promise<Outcome>): Promise<number | un
   return error ? Number(error.code.source) : undefined;
 }
 
+/** Reasons are bitcoind's; the details that follow a reason are everybody's own. */
+const wording = (value: Json): string => JSON.stringify(typeof value === 'string' ? value.replace(/, .*/s, '') : value);
+
 /**
  * Where `ours` is not what `theirs` is, as `path: ours | theirs`. Numbers compare by their digits. `differs` names
  * fields that may differ in value or be absent, at any depth.
@@ -98,6 +101,6 @@ export function differences(ours: Json, theirs: Json, differs: ReadonlySet<strin
         return differences(left[key]!, right[key]!, differs, step);
       });
   }
-  const [a, b] = [JSON.stringify(ours), JSON.stringify(theirs)];
+  const [a, b] = [wording(ours), wording(theirs)];
   return a === b ? [] : [`${path}: ${a} | ${b}`];
 }

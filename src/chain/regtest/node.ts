@@ -3,7 +3,14 @@
  * made, then told; a refusal changes nothing.
  */
 import { InvariantError, messageOf } from '../../base/errors.ts';
-import { type Block, type BlockHash, blockHash, parseBlock, serializeBlock } from '../../bitcoin/block.ts';
+import {
+  type Block,
+  type BlockHash,
+  type BlockHeader,
+  blockHash,
+  parseBlock,
+  serializeBlock,
+} from '../../bitcoin/block.ts';
 import { type Tx, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import { type Acceptance, conflictsOf, restoredEntry } from './acceptance.ts';
@@ -40,6 +47,7 @@ export class RegtestNode {
   readonly #verified = new WeakSet<Tx>();
   /** Blocks off the active chain that a longer branch may bring back. */
   readonly #branches = new Map<BlockHash, Block>();
+  readonly #onceActive = new WeakSet<BlockHeader>();
   #shift = 0;
   #changes = 0;
   /** Events kept back until a reorganization is through. */
@@ -82,6 +90,9 @@ export class RegtestNode {
   get branches(): ReadonlyMap<BlockHash, Block> {
     return this.#branches;
   }
+
+  /** True of a block that has been on the active chain. */
+  wasActive = ({ header }: Block): boolean => this.#onceActive.has(header);
 
   get minRelayRate(): SatsPerKvb {
     return this.#options.minRelayRate;
@@ -126,13 +137,19 @@ export class RegtestNode {
       this.connect(block);
       return 'connected';
     }
-    const branch = this.#branchTo(block);
+    this.#branchTo(block);
     checkAlone(block);
-    const fork = this.ledger.find(branch[0]!.header.previous)!;
     this.#branches.set(hash, block);
-    if (fork.height + branch.length <= this.ledger.height) return 'kept';
+    return this.activate(block) ? 'reorganized' : 'kept';
+  }
+
+  /** Takes the branch that ends in `block`, if it is longer than the active chain. Throws {@link TxRejection}. */
+  activate(block: Block): boolean {
+    const branch = this.#branchTo(block);
+    const fork = this.ledger.find(branch[0]!.header.previous)!;
+    if (fork.height + branch.length <= this.ledger.height) return false;
     this.#reorganize(fork, branch);
-    return 'reorganized';
+    return true;
   }
 
   /** Connects a block to the tip. Throws {@link TxRejection}. */
@@ -184,6 +201,7 @@ export class RegtestNode {
 
   #connect(block: Block): ChainBlock {
     const added = this.ledger.connect(block);
+    this.#onceActive.add(block.header);
     for (const tx of block.txs) this.pool.remove(txidOf(tx));
     for (const tx of block.txs) {
       for (const gone of this.pool.withDescendants(conflictsOf(this.pool, tx))) this.pool.remove(gone.txid);

@@ -4,6 +4,7 @@ import { workOf } from '../../../bitcoin/proof-of-work.ts';
 import type { ChainBlock } from '../ledger.ts';
 import type { RegtestNode } from '../node.ts';
 import { MEDIAN_SPAN } from '../params.ts';
+import { TxRejection } from '../rejection.ts';
 
 export interface IndexedBlock extends Omit<ChainBlock, 'spent'> {
   /** Known of the active chain only. */
@@ -15,7 +16,8 @@ export interface ChainTip {
   readonly hash: BlockHash;
   /** Blocks up to here that are not on the active chain. */
   readonly branchLength: number;
-  readonly status: 'active' | 'valid-fork' | 'invalid';
+  /** Headers are all that was looked at of a block that has never been on the active chain. */
+  readonly status: 'active' | 'valid-fork' | 'valid-headers' | 'invalid';
 }
 
 export class BlockIndex {
@@ -69,14 +71,19 @@ export class BlockIndex {
           height: block.height,
           hash: block.hash,
           branchLength: this.#branchLength(block),
-          status: this.#invalid.has(block.hash) ? 'invalid' : 'valid-fork',
+          status: this.#statusOf(block),
         }),
       );
     const active: ChainTip = { height: ledger.height, hash: ledger.tip.hash, branchLength: 0, status: 'active' };
     return [active, ...others].sort((a, b) => b.height - a.height);
   }
 
-  /** Takes a block of the active chain off, and all above it. */
+  #statusOf({ hash, block }: IndexedBlock): ChainTip['status'] {
+    if (this.#invalid.has(hash)) return 'invalid';
+    return this.#node.wasActive(block) ? 'valid-fork' : 'valid-headers';
+  }
+
+  /** Takes a block of the active chain off, and all above it; the longest other branch takes over. */
   invalidate(block: IndexedBlock): void {
     const { ledger } = this.#node;
     for (let height = block.height; height <= ledger.height; height++) {
@@ -84,6 +91,20 @@ export class BlockIndex {
       this.#invalid.set(gone.hash, gone.block);
     }
     this.#node.disconnect(ledger.height - block.height + 1);
+    for (const tip of this.tips()) {
+      if (tip.height <= ledger.height) return;
+      if (tip.status !== 'invalid' && this.#tryBranch(tip.hash)) return;
+    }
+  }
+
+  /** False when the branch turns out invalid or stands on what is. */
+  #tryBranch(hash: BlockHash): boolean {
+    try {
+      return this.#node.activate(this.#node.branches.get(hash)!);
+    } catch (error) {
+      if (error instanceof TxRejection) return false;
+      throw error;
+    }
   }
 
   /** Lets blocks on and under `hash` compete again. */

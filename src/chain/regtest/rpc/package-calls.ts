@@ -9,6 +9,7 @@ import type { Arguments } from './arguments.ts';
 import { demand, RpcError } from './error.ts';
 import { btcJson, type Json } from './json.ts';
 import { type Method, method, type RpcContext } from './method.ts';
+import { isChildWithParents, packageFault } from './package-shape.ts';
 
 const MAX_PACKAGE_COUNT = 25;
 /** 0.10 BTC per 1,000 virtual bytes. */
@@ -66,12 +67,13 @@ export function packageCalls({ chain, node }: RpcContext): readonly Method[] {
   const { pool } = node;
   const idsOf = (tx: Tx) => ({ txid: txidOf(tx), wtxid: wtxidOf(tx) });
 
-  const refusedJson = (tx: Tx, { reason, detail }: { readonly reason: string; readonly detail: string }) => ({
+  const refusedJson = (tx: Tx, { reason, message }: Pick<TxRejection, 'reason' | 'message'>) => ({
     ...idsOf(tx),
     allowed: false,
-    // The one reason that has a word of its own here.
-    'reject-reason': reason === 'bad-txns-inputs-missingorspent' ? 'missing-inputs' : reason,
-    'reject-details': detail,
+    // The one reason that has a word of its own here, and needs no more of them.
+    ...(reason === 'bad-txns-inputs-missingorspent'
+      ? { 'reject-reason': 'missing-inputs' }
+      : { 'reject-reason': reason, 'reject-details': message }),
   });
 
   const allowedJson = (entry: MempoolEntry) => ({
@@ -81,38 +83,43 @@ export function packageCalls({ chain, node }: RpcContext): readonly Method[] {
     fees: feesJson(entry, entry, [entry.tx]),
   });
 
-  /** Tries one after the other, each on top of those before it. Replacing is for single transactions. */
-  function tryInOrder(txs: readonly Tx[], maxRate: SatsPerKvb): object[] {
-    const results: object[] = [];
+  /** Tries one after the other, each on top of those before it, until one is refused. */
+  function tryPackage(txs: readonly Tx[], maxRate: SatsPerKvb): object[] {
     const added: MempoolEntry[] = [];
-    let isOver = false;
     try {
       for (const tx of txs) {
-        if (isOver) {
-          results.push(idsOf(tx));
-          continue;
-        }
-        try {
-          const { entries, replaced } = node.tryOne(tx);
-          check(txs.length === 1 || replaced.size === 0, 'bip125-replacement-disallowed');
-          const [entry] = entries;
-          isOver = isTooDear(maxRate, tx, entry!.fee);
-          results.push(
-            isOver ? refusedJson(tx, { reason: 'max-fee-exceeded', detail: 'max-fee-exceeded' }) : allowedJson(entry!),
-          );
-          if (isOver || txs.length === 1) continue;
-          pool.add(entry!);
-          added.unshift(entry!);
-        } catch (error) {
-          if (!(error instanceof TxRejection)) throw error;
-          isOver = true;
-          results.push(refusedJson(tx, { reason: error.reason, detail: error.message }));
-        }
+        const { entries, replaced } = node.tryOne(tx);
+        check(replaced.size === 0, 'bip125-replacement-disallowed');
+        pool.add(entries[0]!);
+        added.push(entries[0]!);
       }
-      return results;
+    } catch (error) {
+      if (!(error instanceof TxRejection)) throw error;
+      const refused = txs[added.length]!;
+      return txs.map((tx) => (tx === refused ? refusedJson(tx, error) : idsOf(tx)));
     } finally {
-      for (const entry of added) pool.remove(entry.txid);
+      for (const entry of added.toReversed()) pool.remove(entry.txid);
     }
+    return capped(added, maxRate);
+  }
+
+  function tryOne(tx: Tx, maxRate: SatsPerKvb): object[] {
+    try {
+      return capped(node.tryOne(tx).entries, maxRate);
+    } catch (error) {
+      if (!(error instanceof TxRejection)) throw error;
+      return [refusedJson(tx, error)];
+    }
+  }
+
+  /** All are allowed, but the caller may find one too dear, and wants to hear nothing of those after it. */
+  function capped(entries: readonly MempoolEntry[], maxRate: SatsPerKvb): object[] {
+    const dear = entries.findIndex(({ tx, fee }) => isTooDear(maxRate, tx, fee));
+    return entries.map((entry, i) => {
+      if (dear < 0 || i < dear) return allowedJson(entry);
+      const { tx } = entry;
+      return i > dear ? idsOf(tx) : { ...idsOf(tx), allowed: false, 'reject-reason': 'max-fee-exceeded' };
+    });
   }
 
   function checkFee(tx: Tx, maxRate: SatsPerKvb): void {
@@ -130,12 +137,13 @@ export function packageCalls({ chain, node }: RpcContext): readonly Method[] {
     readonly refusals: ReadonlyMap<Tx, TxRejection>;
   }
 
-  /** Parents that pay for themselves enter on their own; the last one that does not goes in with the child. */
+  /** Parents that pay for themselves enter on their own; one that does not goes in with the child. */
   function submitAll(txs: readonly Tx[]): ReadonlyMap<Tx, TxRejection> {
     const refusals = new Map<Tx, TxRejection>();
     const attempt = (tx: Tx, work: () => void): void => {
       try {
         work();
+        refusals.delete(tx);
       } catch (error) {
         if (!(error instanceof TxRejection)) throw error;
         refusals.set(tx, error);
@@ -143,12 +151,11 @@ export function packageCalls({ chain, node }: RpcContext): readonly Method[] {
     };
     const child = txs.at(-1)!;
     const parents = txs.slice(0, -1).filter((tx) => !pool.has(txidOf(tx)));
-    for (const parent of parents.slice(0, -1)) attempt(parent, () => node.accept(parent));
-    const last = parents.at(-1);
-    if (refusals.size > 0 || pool.has(txidOf(child))) return refusals;
-    attempt(child, () => (last ? node.acceptPair(last, child) : node.accept(child)));
-    const refusal = refusals.get(child);
-    if (last && refusal && !pool.has(txidOf(last))) refusals.set(last, refusal);
+    for (const parent of parents) attempt(parent, () => node.accept(parent));
+    const [poor, ...others] = [...refusals];
+    if (pool.has(txidOf(child)) || others.length > 0 || (poor && !poor[1].isReconsiderable)) return refusals;
+    attempt(child, () => (poor ? node.acceptPair(poor[0], child) : node.accept(child)));
+    if (poor && pool.has(txidOf(poor[0]))) refusals.delete(poor[0]);
     return refusals;
   }
 
@@ -189,14 +196,19 @@ export function packageCalls({ chain, node }: RpcContext): readonly Method[] {
   return [
     method('sendrawtransaction hexstring [maxfeerate] [maxburnamount]', 'Broadcasts a transaction.', async (args) => {
       const tx = decodeTx(args.string('hexstring'));
-      const maxRate = maxRateOf(args);
       checkBurns(args, [tx]);
+      const maxRate = maxRateOf(args);
+      const isConfirmed = tx.outputs.some((_, vout) => node.ledger.coin({ txid: txidOf(tx), vout }));
+      demand(!isConfirmed, 'alreadyInChain', 'Transaction outputs already in utxo set');
       checkFee(tx, maxRate);
       return chain.broadcast(tx);
     }),
     method('testmempoolaccept rawtxs [maxfeerate]', 'Would the mempool take these, in this order?', (args) => {
       const txs = packageOf(args, 'rawtxs');
-      return tryInOrder(txs, maxRateOf(args));
+      const maxRate = maxRateOf(args);
+      if (txs.length === 1) return tryOne(txs[0]!, maxRate);
+      const fault = packageFault(txs);
+      return fault ? txs.map((tx) => ({ ...idsOf(tx), 'package-error': fault })) : tryPackage(txs, maxRate);
     }),
     method(
       'submitpackage package [maxfeerate] [maxburnamount]',
@@ -204,6 +216,11 @@ export function packageCalls({ chain, node }: RpcContext): readonly Method[] {
       (args) => {
         const txs = packageOf(args, 'package');
         maxRateOf(args);
+        demand(
+          txs.length === 1 || isChildWithParents(txs),
+          'verify',
+          'package topology disallowed. not child-with-parents or parents depend on each other.',
+        );
         checkBurns(args, txs);
         return submitPackage(txs);
       },
