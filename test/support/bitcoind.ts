@@ -9,6 +9,12 @@ import { test } from 'node:test';
 const CACHED = join(import.meta.dirname, '..', '..', '.cache', 'bitcoind', 'bin', 'bitcoind');
 const START_TIMEOUT_MS = 60_000;
 
+/** Nodes do not outlive the test process. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 function versionOf(binary: string): string | undefined {
   const result = spawnSync(binary, ['--version'], { encoding: 'utf8' });
   return result.status === 0 ? result.stdout : undefined;
@@ -89,6 +95,9 @@ export interface BitcoindOptions {
 export const BITCOIND_USER = 'judge';
 export const BITCOIND_PASSWORD = 'judge';
 
+/** The URL of a node as `--chain` takes it. */
+export const withCredentials = (url: string): string => url.replace('//', `//${BITCOIND_USER}:${BITCOIND_PASSWORD}@`);
+
 export async function startBitcoind(binary: string, options: BitcoindOptions = {}): Promise<Bitcoind> {
   const { flags = [], credentials = 'password' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'judge-'));
@@ -130,6 +139,7 @@ export async function startBitcoind(binary: string, options: BitcoindOptions = {
 
   async function run(more: readonly string[]): Promise<void> {
     child = spawn(binary, [...fixed, ...more], { stdio: ['ignore', 'ignore', 'inherit'] });
+    children.add(child);
     await untilReady(child, () => rpc('getblockcount'));
   }
 
@@ -138,6 +148,7 @@ export async function startBitcoind(binary: string, options: BitcoindOptions = {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill();
     await ended;
+    children.delete(child);
   }
 
   await run(flags);

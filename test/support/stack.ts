@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import type { Ready } from '../../src/cli/ready.ts';
+import { type Bitcoind, requireBitcoind, startBitcoind, withCredentials } from './bitcoind.ts';
 import { takePlace } from './postgres.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'canalworks.js');
@@ -58,7 +59,13 @@ function launch(
 ): Launched {
   const child = spawn(node, [launcher, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, CANALWORKS_DB: undefined, CANALWORKS_TEST_POSTGRES: undefined, ...env },
+    env: {
+      ...process.env,
+      CANALWORKS_DB: undefined,
+      CANALWORKS_TEST_POSTGRES: undefined,
+      CANALWORKS_TEST_CHAIN: undefined,
+      ...env,
+    },
   });
   const printed = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text) => (printed.stdout += text));
@@ -76,7 +83,7 @@ function wait(child: ChildProcess, whether: 'ref' | 'unref'): void {
 
 /** The schemas and folders that a test file used, gone at its end. */
 const litter: (() => Promise<void>)[] = [];
-if (process.env.CANALWORKS_DB) {
+if (process.env.CANALWORKS_DB || process.env.CANALWORKS_TEST_CHAIN) {
   after(async () => {
     for (const remove of litter) await remove();
   });
@@ -94,6 +101,28 @@ async function withDatabase(args: readonly string[], options: LaunchOptions): Pr
   return { ...options, env: { CANALWORKS_DB: place.url, ...options.env } };
 }
 
+/** The nodes of CANALWORKS_TEST_CHAIN=bitcoind, by data folder. */
+const nodes = new Map<string, Promise<Bitcoind>>();
+
+/** With CANALWORKS_TEST_CHAIN=bitcoind each data folder, and each stack without one, has a bitcoind of its own. */
+async function withNode(args: readonly string[], options: LaunchOptions): Promise<LaunchOptions> {
+  if (process.env.CANALWORKS_TEST_CHAIN !== 'bitcoind' || args[0] !== 'up' || args.includes('--chain')) return options;
+  const folder = args.includes('--data') ? args[args.indexOf('--data') + 1]! : `${nodes.size}`;
+  let starting = nodes.get(folder);
+  if (!starting) {
+    const { binary, skip } = requireBitcoind('stacks on bitcoind');
+    if (skip) throw new Error(skip);
+    nodes.set(folder, (starting = startBitcoind(binary!)));
+    litter.push(async () => (await starting!).stop());
+  }
+  const { url } = await starting;
+  return { ...options, env: { CANALWORKS_CHAIN: withCredentials(url), ...options.env } };
+}
+
+/** Where the child finds its chain and its database. */
+const placed = async (args: readonly string[], options: LaunchOptions): Promise<LaunchOptions> =>
+  withNode(args, await withDatabase(args, options));
+
 /** Where a stack keeps its data that was told nothing about it. */
 async function anywhere(): Promise<string[]> {
   if (!process.env.CANALWORKS_DB) return ['--ephemeral'];
@@ -104,7 +133,7 @@ async function anywhere(): Promise<string[]> {
 
 /** Runs `canalworks ARGS` to its end. */
 export const runCommand = async (args: readonly string[], options: LaunchOptions = {}): Promise<Ended> =>
-  launch(args, await withDatabase(args, options)).ended;
+  launch(args, await placed(args, options)).ended;
 
 /**
  * Runs `canalworks up --json` on free ports until stopped; leaves nothing unless `flags` name a data folder.
@@ -113,7 +142,7 @@ export const runCommand = async (args: readonly string[], options: LaunchOptions
 export async function startStack(flags: readonly string[] = [], options: LaunchOptions = {}): Promise<RunningStack> {
   const keeping = flags.includes('--data') || flags.includes('--ephemeral') ? [] : await anywhere();
   const args = ['up', '--ports', 'auto', '--json', ...keeping, ...flags];
-  const { child, printed, ended } = launch(args, await withDatabase(args, options));
+  const { child, printed, ended } = launch(args, await placed(args, options));
   const line = once(createInterface(child.stdout!), 'line').then(([text]) => text as string);
   const failed = ended.then(({ code, stderr }) => {
     throw new Error(`canalworks ended with ${code} before it was ready: ${stderr}`);
