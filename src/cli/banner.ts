@@ -12,6 +12,7 @@ export function banner({ version, network, ark, chain }: Ready, data: string): s
   Ark server        ${ark.url}
   Ark admin         ${ark.adminUrl}     (token: see "canalworks status --json")
   Block explorer    ${chain.esplora}
+  Bitcoin RPC       ${chain.rpc.url}     (login: as above, or bitcoin-cli -regtest -datadir)
   Data              ${data}
 
   Demo wallet, with 1 BTC waiting at its boarding address. Everybody knows this phrase: play money only.

@@ -29,8 +29,13 @@ export interface ChainParts {
   readonly log: Log;
 }
 
+export interface EmbeddedChain {
+  readonly kind: 'embedded';
+  readonly chain: RegtestChain;
+}
+
 export type OpenedChain =
-  | { readonly kind: 'embedded'; readonly chain: RegtestChain }
+  | EmbeddedChain
   | { readonly kind: 'bitcoind'; readonly chain: BitcoindChain; readonly url: string; credentials(): RpcCredentials };
 
 /** Throws `OperatorError` NODE_UNUSABLE or DATA_UNREADABLE. */

@@ -92,7 +92,7 @@ const FILE_SETTINGS = {
     help: '"auto" picks a free port for each door that no flag names (default fixed)',
   },
   chainPort: port('port of the block explorer API, under /api (default 3000)'),
-  rpcPort: port('port reserved for the bitcoind-like RPC (default 18443; not served yet)'),
+  rpcPort: port("port of the embedded chain's bitcoind-like JSON-RPC (default 18443)"),
   arkPort: port('port of the Ark server (default 7070)'),
   arkAdminPort: port("port of the Ark server's admin API (default 7071)"),
   db: {
@@ -130,7 +130,7 @@ const FILE_SETTINGS = {
 export const UP_SETTINGS = { ...WHERE, ...FILE_SETTINGS };
 
 /** The ports that `--ports fixed` stands for. */
-const FIXED_PORTS = { chainPort: 3000, arkPort: 7070, arkAdminPort: 7071 } as const;
+const FIXED_PORTS = { chainPort: 3000, rpcPort: 18_443, arkPort: 7070, arkAdminPort: 7071 } as const;
 type PortName = keyof typeof FIXED_PORTS;
 
 type Resolved = ConfigOf<typeof UP_SETTINGS>;
@@ -165,7 +165,7 @@ export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.Process
   const variables = readEnvironment(UP_SETTINGS, environment);
   const where = resolveConfig(WHERE, [flags, variables]);
   const data = where.data ?? defaultDataFolder(environment);
-  const { ports, chainPort, arkPort, arkAdminPort, ...rest } = resolveConfig(UP_SETTINGS, [
+  const { ports, chainPort, rpcPort, arkPort, arkAdminPort, ...rest } = resolveConfig(UP_SETTINGS, [
     flags,
     variables,
     readFileSettings(where, data),
@@ -177,6 +177,7 @@ export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.Process
     data: where.data === undefined && rest.ephemeral ? undefined : data,
     ports: {
       chainPort: portOf('chainPort', chainPort),
+      rpcPort: portOf('rpcPort', rpcPort),
       arkPort: portOf('arkPort', arkPort),
       arkAdminPort: portOf('arkAdminPort', arkAdminPort),
     },

@@ -13,17 +13,25 @@ export interface Ready {
   readonly chain: {
     readonly kind: 'embedded' | 'bitcoind';
     readonly esplora: string;
-    /** bitcoind's RPC; `null` as long as the embedded chain serves none. */
-    readonly rpc: { readonly url: string; readonly user: string; readonly password: string } | null;
+    /** bitcoind's JSON-RPC, or the embedded chain's in its manner. */
+    readonly rpc: { readonly url: string; readonly user: string; readonly password: string };
   };
 }
 
 const fileIn = (folder: string): string => join(folder, 'run.json');
 
-export const announce = (folder: string, ready: Ready): void =>
-  writePrivateFile(fileIn(folder), `${JSON.stringify(ready)}\n`);
+/** Where bitcoin-cli looks for the login when it is given the data folder. */
+const cookieIn = (folder: string): string => join(folder, '.cookie');
 
-export const withdraw = (folder: string): void => rmSync(fileIn(folder), { force: true });
+export function announce(folder: string, ready: Ready): void {
+  const { kind, rpc } = ready.chain;
+  if (kind === 'embedded') writePrivateFile(cookieIn(folder), `${rpc.user}:${rpc.password}`);
+  writePrivateFile(fileIn(folder), `${JSON.stringify(ready)}\n`);
+}
+
+export function withdraw(folder: string): void {
+  for (const path of [fileIn(folder), cookieIn(folder)]) rmSync(path, { force: true });
+}
 
 /** The process that announced itself in `folder`; it may have died since. Throws NOT_RUNNING or DATA_UNREADABLE. */
 export function findRunning(folder: string): Ready {

@@ -9,15 +9,17 @@ import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
 import type { ControlledChain } from '../chain/controlled-chain.ts';
 import { createEsplora } from '../chain/regtest/esplora.ts';
+import { MAX_RPC_BODY_BYTES } from '../chain/regtest/rpc/door.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { systemEntropy } from '../runtime/entropy.ts';
-import { createHttpServer } from '../runtime/http.ts';
+import { createHttpServer, type HttpOptions } from '../runtime/http.ts';
 import type { Log } from '../runtime/log.ts';
 import { loadSecp } from '../runtime/secp-wasm.ts';
 import type { Db } from '../store/db.ts';
 import { openSqlite } from '../store/sqlite.ts';
 import { arkSettings } from './ark-settings.ts';
-import { fundOnce, type OpenedChain, openChain } from './chain.ts';
+import { type EmbeddedChain, fundOnce, openChain } from './chain.ts';
+import { createChainRpc, rpcLogin } from './chain-rpc.ts';
 import { createControl } from './control.ts';
 import { claimDatabase } from './database.ts';
 import { demoKey } from './demo-wallet.ts';
@@ -101,13 +103,19 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   onStop(() => ark.stop());
   onStop(mineRegularly(chain, config.blockTime, log));
 
-  const listen = async (app: Hono, port: number): Promise<string> => {
-    const server = createHttpServer(app, { host: config.host, port });
+  const listen = async (app: Hono, port: number, limits: Pick<HttpOptions, 'maxBodyBytes'> = {}): Promise<string> => {
+    const server = createHttpServer(app, { host: config.host, port, ...limits });
     const url = urlOf(config.host, await server.start());
     onStop(() => server.stop());
     return url;
   };
   const chainUrl = await listen(chainApp(chain, secrets, log), config.ports.chainPort);
+  const serveRpc = async ({ chain }: EmbeddedChain): Promise<Ready['chain']['rpc']> => {
+    const login = rpcLogin(secrets.seed);
+    const app = createChainRpc({ chain, secp, login, log: log.child({ part: 'rpc' }) });
+    return { url: await listen(app, config.ports.rpcPort, { maxBodyBytes: MAX_RPC_BODY_BYTES }), ...login };
+  };
+  const rpc = opened.kind === 'embedded' ? await serveRpc(opened) : { url: opened.url, ...opened.credentials() };
   const url = await listen(ark.publicApp, config.ports.arkPort);
   const adminUrl = await listen(ark.adminApp, config.ports.arkAdminPort);
   return {
@@ -116,7 +124,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     network: config.network,
     pid: process.pid,
     ark: { url, adminUrl, adminToken: secrets.adminToken },
-    chain: { kind: opened.kind, esplora: `${chainUrl}/api`, rpc: rpcOf(opened) },
+    chain: { kind: opened.kind, esplora: `${chainUrl}/api`, rpc },
   };
 }
 
@@ -125,9 +133,6 @@ function openFile(folder: string | undefined, onStop: (step: () => Promise<void>
   onStop(() => db.close());
   return db;
 }
-
-const rpcOf = (opened: OpenedChain): Ready['chain']['rpc'] =>
-  opened.kind === 'bitcoind' ? { url: opened.url, ...opened.credentials() } : null;
 
 /** Mines a block every `seconds`, or never for 0. Returns what ends it. */
 function mineRegularly(chain: ControlledChain, seconds: number, log: Log): () => Promise<void> {

@@ -1,7 +1,8 @@
 /** The JSON-RPC door by itself: who may enter, what changes the chain, the faucet's wallet, and bitcoin-cli. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -12,6 +13,7 @@ import { isJsonArray, type Json, type JsonObject } from '../../src/chain/regtest
 import { requireBitcoind } from '../support/bitcoind.ts';
 import { coinOf, pay, spend, testChain } from '../support/regtest.ts';
 import { errorCodeOf, RPC_PASSWORD, RPC_USER, resultOf, type ServedDoor, serveDoor } from '../support/rpc-door.ts';
+import { startStack } from '../support/stack.ts';
 
 type World = ReturnType<typeof testChain>;
 
@@ -178,6 +180,34 @@ test('bitcoin-cli works against the door', { skip }, async () => {
   } finally {
     await door.close();
   }
+});
+
+test('the whole program tells where its door is, and bitcoin-cli finds the login in the data folder', {
+  skip,
+}, async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'canalworks-rpc-'));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const cookie = join(root, 'regtest', '.cookie');
+  const logins: string[] = [];
+  for (const height of ['111', '112']) {
+    const { ready, stop } = await startStack(['--data', root]);
+    try {
+      const { url, user, password } = ready.chain.rpc;
+      logins.push(`${user}:${password}`);
+      assert.equal(readFileSync(cookie, 'utf8'), `${user}:${password}`);
+      assert.equal(statSync(cookie).mode & 0o077, 0);
+      const ask = async (...args: string[]): Promise<string> => {
+        const where = ['-regtest', `-datadir=${root}`, `-rpcport=${new URL(url).port}`];
+        return (await promisify(execFile)(CLI!, [...where, ...args])).stdout.trim();
+      };
+      assert.equal(await ask('getblockcount'), height);
+      await ask('-generate', '1');
+    } finally {
+      await stop();
+    }
+    assert.equal(existsSync(cookie), false);
+  }
+  assert.equal(logins[0], logins[1]);
 });
 
 /** The client that stands beside the bitcoind to test against. */
