@@ -3,26 +3,12 @@ import { defaultDataFolder } from './data-folder.ts';
 import { DEMO_MNEMONIC } from './demo-wallet.ts';
 import type { Ready } from './ready.ts';
 
-/** `data` is the data folder, which commands need to be told unless it is the default one. */
-export function banner({ version, network, ark, chain }: Ready, data: string): string {
-  const suffix = data === defaultDataFolder(process.env) ? '' : ` --data ${JSON.stringify(data)}`;
-  return `
-  canalworks ${version} on ${network}
-
-  Ark server        ${ark.url}
-  Ark admin         ${ark.adminUrl}     (token: see "canalworks status --json")
-  Block explorer    ${chain.esplora}
-  Bitcoin RPC       ${chain.rpc.url}     (login: as above, or bitcoin-cli -regtest -datadir)
-  Data              ${data}
-
-  Demo wallet, with 1 BTC waiting at its boarding address. Everybody knows this phrase: play money only.
+/** How the demo wallet is opened; everybody knows its phrase, so there is one on regtest only. */
+const demo = ({
+  ark,
+  chain,
+}: Ready): string => `  Demo wallet, with 1 BTC waiting at its boarding address. Everybody knows this phrase: play money only.
     ${DEMO_MNEMONIC}
-
-  From another terminal
-    canalworks mine 1${suffix}
-    canalworks faucet ADDRESS 100000${suffix}
-    canalworks note 50000${suffix}
-    canalworks status${suffix}
 
   With the Arkade SDK (npm install @arkade-os/sdk eventsource)
     import { EventSource } from 'eventsource';
@@ -40,6 +26,29 @@ export function banner({ version, network, ark, chain }: Ready, data: string): s
     await new sdk.Ramps(wallet).onboard((await wallet.arkProvider.getInfo()).fees);
     console.log(await wallet.getBalance());
 
-  Ctrl-C ends it.
+`;
+
+/** `data` is the data folder, which commands need to be told unless it is the default one. */
+export function banner(ready: Ready, data: string): string {
+  const { version, network, ark, chain } = ready;
+  const isRegtest = network === 'regtest';
+  const suffix = [
+    ...(data === defaultDataFolder(process.env) ? [] : [` --data ${JSON.stringify(data)}`]),
+    ...(isRegtest ? [] : [` --network ${network}`]),
+  ].join('');
+  const commands = [...(isRegtest ? ['mine 1', 'faucet ADDRESS 100000'] : []), 'note 50000', 'status'];
+  const login = chain.kind === 'embedded' ? '     (login: as above, or bitcoin-cli -regtest -datadir)' : '';
+  return `
+  canalworks ${version} on ${network}
+
+  Ark server        ${ark.url}
+  Ark admin         ${ark.adminUrl}     (token: see "canalworks status --json")
+  Block explorer    ${chain.esplora}
+  Bitcoin RPC       ${chain.rpc.url}${login}
+  Data              ${data}
+
+  From another terminal
+${commands.map((command) => `    canalworks ${command}${suffix}\n`).join('')}
+${isRegtest ? demo(ready) : ''}  Ctrl-C ends it.
 `;
 }

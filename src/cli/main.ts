@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { type ConfigSource, flagOf, type Settings } from '../runtime/config.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
-import { UP_SETTINGS, WHERE } from './options.ts';
+import { NETWORK, UP_SETTINGS, WHERE } from './options.ts';
 import { VERSION } from './version.ts';
 
 const program = new Command('canalworks')
@@ -25,7 +25,7 @@ const textsOf = (command: Command): ConfigSource =>
 
 /** A command that acts on the running process. */
 const remote = (usage: string, description: string): Command =>
-  withSettings(program.command(usage).description(description), { data: WHERE.data });
+  withSettings(program.command(usage).description(description), { data: WHERE.data, ...NETWORK });
 
 withSettings(program.command('up').description('start everything and run until Ctrl-C'), UP_SETTINGS)
   .addHelpText(

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import type { Network } from '../bitcoin/address.ts';
 import { relativeTimelock } from '../bitcoin/timelock.ts';
 import {
   type ConfigOf,
@@ -59,13 +60,18 @@ export const WHERE = {
   config: text(undefined, 'FILE', 'config file (default: canalworks.json in the data folder)'),
 };
 
-const FILE_SETTINGS = {
+/** Commands name it too, since each network has a process of its own. */
+export const NETWORK = {
   network: {
     parse: oneOf('regtest', 'signet', 'testnet', 'mainnet'),
     fallback: 'regtest' as const,
     placeholder: 'NAME',
     help: 'Bitcoin network (default regtest, the only one that the embedded chain knows)',
   },
+};
+
+const FILE_SETTINGS = {
+  ...NETWORK,
   chain: {
     parse: parseNodeUrl,
     fallback: undefined as NodeUrl | undefined,
@@ -160,6 +166,10 @@ export function resolveDataFolder(flags: ConfigSource, environment: NodeJS.Proce
   return data ?? defaultDataFolder(environment);
 }
 
+/** The network whose process a command means. Throws CONFIG_INVALID. */
+export const resolveNetwork = (flags: ConfigSource, environment: NodeJS.ProcessEnv): Network =>
+  resolveConfig(NETWORK, [flags, readEnvironment(UP_SETTINGS, environment)]).network;
+
 /** Throws `OperatorError` CONFIG_INVALID or DATA_UNREADABLE. */
 export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.ProcessEnv): UpConfig {
   const variables = readEnvironment(UP_SETTINGS, environment);
@@ -193,6 +203,9 @@ function checkTogether(config: UpConfig): void {
   };
   if (chain && !chain.credentials === (chainCookie === undefined)) {
     refuse('--chain needs either user:password@ in its URL or --chain-cookie');
+  }
+  if (config.blockTime > 0 && config.network !== 'regtest') {
+    refuse('--block-time mines blocks, which is for regtest only');
   }
   if (exit.value === boarding.value) {
     refuse('--unilateral-exit-delay and --boarding-exit-delay must differ, or both kinds of address would coincide');

@@ -3,14 +3,14 @@
 import type { ConfigSource } from '../runtime/config.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 import { networkFolder } from './data-folder.ts';
-import { resolveDataFolder } from './options.ts';
+import { resolveDataFolder, resolveNetwork } from './options.ts';
 import { findRunning, type Ready } from './ready.ts';
 
 const TIMEOUT_MS = 60_000;
 
 /** The process that runs on the data folder these flags name. Throws NOT_RUNNING. */
 export const runningProcess = (flags: ConfigSource): Ready =>
-  findRunning(networkFolder(resolveDataFolder(flags, process.env), 'regtest'));
+  findRunning(networkFolder(resolveDataFolder(flags, process.env), resolveNetwork(flags, process.env)));
 
 export const controlUrl = ({ chain }: Ready, call: string): string => new URL(`/control/${call}`, chain.esplora).href;
 

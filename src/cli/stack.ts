@@ -91,7 +91,12 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     version: VERSION,
   });
   if (config.network === 'regtest') {
-    const demo = defaultVtxo(secp, demoKey(), secp.publicKey(keys.signer).slice(1), config.boardingExitDelay);
+    const demo = defaultVtxo(
+      secp,
+      demoKey(config.network),
+      secp.publicKey(keys.signer).slice(1),
+      config.boardingExitDelay,
+    );
     const server = { script: parseAddress(chain.network, ark.walletAddress), amount: SERVER_FUNDS };
     const payments = [
       ...Array.from({ length: SERVER_COINS }, () => server),

@@ -6,5 +6,5 @@ import { DEMO_MNEMONIC, demoKey } from '../../../src/cli/demo-wallet.ts';
 
 test('the demo wallet is the one that the Arkade SDK opens with the phrase', async () => {
   const identity = MnemonicIdentity.fromMnemonic(DEMO_MNEMONIC, { isMainnet: false });
-  assert.equal(toHex(demoKey()), toHex(await identity.xOnlyPublicKey()));
+  assert.equal(toHex(demoKey('regtest')), toHex(await identity.xOnlyPublicKey()));
 });
