@@ -111,6 +111,8 @@ export interface World {
   /** Lets everything that is under way come to rest, without time passing. */
   rest(): Promise<void>;
   crashAt(crash: Crash): void;
+  /** The server dies here and now. */
+  kill(): void;
   /** Kills the server if it still lives, and starts another on what it left. */
   restart(): Promise<void>;
   /** Replaces how the running server and later ones broadcast; `undefined` puts the chain's own way back. */
@@ -291,6 +293,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
     crashAt({ write, when }) {
       crash = { write: writes + write, when };
     },
+    kill: () => life.end(),
     async restart() {
       life.end();
       crash = undefined;

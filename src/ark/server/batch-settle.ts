@@ -30,7 +30,7 @@ import {
   type TreeName,
   type TreeTx,
 } from './store/batches.ts';
-import { deleteIntents, type StoredIntent } from './store/intents.ts';
+import { deleteIntentsOf, type StoredIntent } from './store/intents.ts';
 import { insertVtxos, type NewVtxo, spendVtxo, unspendSettled, vtxosByTxid, vtxosSpentBy } from './store/vtxos.ts';
 
 /** All that a batch has gathered when it is ready to settle. */
@@ -64,8 +64,9 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
     try {
       await broadcast(record);
     } catch (error) {
-      // Nobody but us has ever seen the transaction, so it can be forgotten.
-      if (isRejection(error)) await undo(record);
+      // Nobody but us has ever seen the transaction, so it can be forgotten, and its intents may try again. While its
+      // fate is open they must not.
+      await (isRejection(error) ? undo(record) : ctx.db.write((tx) => deleteIntentsOf(tx, record.id)));
       throw error;
     }
     await conclude(record);
@@ -166,10 +167,6 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
           vtxo_outpoint: input.outpoint,
         });
       }
-      await deleteIntents(
-        tx,
-        intents.map(({ id }) => id),
-      );
     });
   }
 
@@ -183,8 +180,10 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
     const nowMs = ctx.clock.now();
     const settled = await ctx.db.write(async (tx) => {
       const moved = await settleBatch(tx, record.id, 'final');
-      if (moved) await insertVtxos(tx, record.outputs, nowMs);
-      return moved;
+      if (!moved) return false;
+      await insertVtxos(tx, record.outputs, nowMs);
+      await deleteIntentsOf(tx, record.id);
+      return true;
     });
     if (settled) await announce(record);
   }

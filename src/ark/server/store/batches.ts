@@ -71,9 +71,13 @@ export async function insertBatch(tx: DbTx, batch: Omit<Batch, 'swept' | 'confir
   );
 }
 
-/** Moves a pending batch on; false when it was not pending any more. */
+/**
+ * Moves a pending batch on; false when it was not pending any more. One that failed gives its commitment's txid back,
+ * since the next batch of the same intents may well come to the same.
+ */
 export async function settleBatch(tx: DbTx, id: string, state: 'final' | 'failed'): Promise<boolean> {
-  const rows = await tx.run("update ark_batch set state = $2 where id = $1 and state = 'pending' returning id", [
+  const txid = state === 'failed' ? ', commitment_txid = null' : '';
+  const rows = await tx.run(`update ark_batch set state = $2${txid} where id = $1 and state = 'pending' returning id`, [
     id,
     state,
   ]);

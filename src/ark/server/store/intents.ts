@@ -113,6 +113,11 @@ export async function deleteIntents(tx: DbTx, ids: readonly string[]): Promise<v
   for (const id of ids) await tx.run('delete from ark_intent where id = $1', [id]);
 }
 
+/** Forgets the intents that are in a batch. */
+export async function deleteIntentsOf(tx: DbTx, batchId: string): Promise<void> {
+  await tx.run('delete from ark_intent where batch_id = $1', [batchId]);
+}
+
 /** After a restart no batch is running: what was in one is free again. */
 export async function deleteRunningIntents(tx: DbTx): Promise<void> {
   await tx.run('delete from ark_intent where batch_id is not null');
