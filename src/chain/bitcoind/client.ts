@@ -103,6 +103,7 @@ export function createRpcClient({ url, credentials, timeout = TIMEOUT_MS }: RpcO
     if (response.status === 401 || response.status === 403) {
       throw new NodeError('NODE_UNAUTHORIZED', `the node at ${url} refuses these credentials (${response.status})`);
     }
+    if (response.status === 503) throw new NodeError('NODE_UNREACHABLE', `the node at ${url} has too much to do`);
     const text = await response.text().catch((error) => {
       throw new NodeError('NODE_UNREACHABLE', `the node at ${url} broke off: ${reasonOf(error)}`);
     });
