@@ -1,0 +1,213 @@
+/** Every function of the Ark server's store does the same on both engines: the same calls get the same answers. */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import * as batches from '../../src/ark/server/store/batches.ts';
+import * as convictions from '../../src/ark/server/store/convictions.ts';
+import * as intents from '../../src/ark/server/store/intents.ts';
+import * as offchain from '../../src/ark/server/store/offchain.ts';
+import * as settings from '../../src/ark/server/store/settings.ts';
+import * as sweeps from '../../src/ark/server/store/sweeps.ts';
+import * as vtxos from '../../src/ark/server/store/vtxos.ts';
+import type { OutpointKey, Txid } from '../../src/base/bytes.ts';
+import { sats } from '../../src/base/units.ts';
+import { migrateAll } from '../../src/cli/modules.ts';
+import type { Db } from '../../src/store/db.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
+import { startPostgres, takePlace } from '../support/postgres.ts';
+
+const server = await startPostgres();
+after(() => (typeof server === 'string' ? undefined : server.close()));
+
+const STORES = { ...batches, ...convictions, ...intents, ...offchain, ...settings, ...sweeps, ...vtxos };
+/** These hold no SQL. */
+const PURE = ['outpointOf'];
+
+const id = (name: string): Txid => Buffer.from(name).toString('hex').padEnd(64, '0') as Txid;
+const at = (name: string, vout = 0): OutpointKey => `${id(name)}:${vout}` as OutpointKey;
+/** Unix milliseconds do not fit four bytes, which is what PostgreSQL takes a bare number for. */
+const NOW = 1_900_000_000_000;
+const LATE = 9_000_000_000;
+
+const vtxo = (name: string, more: Partial<vtxos.NewVtxo> = {}): vtxos.NewVtxo => ({
+  txid: id(name),
+  vout: 0,
+  amount: sats(2_100_000_000_000_000),
+  script: '5120aa',
+  origin: 'batch',
+  commitmentTxids: [id('commitment')],
+  depth: 0,
+  createdAt: LATE,
+  expiresAt: LATE,
+  swept: false,
+  ...more,
+});
+
+const batch = (name: string, state: batches.Batch['state']): Parameters<typeof batches.insertBatch>[1] => ({
+  id: name,
+  state,
+  commitmentTxid: state === 'failed' ? undefined : id(name),
+  commitmentTx: state === 'failed' ? undefined : '00',
+  startedAt: LATE,
+  endedAt: LATE,
+  expiresAt: LATE,
+  summary: { feeAmount: 7n } as batches.BatchSummary,
+  outputs: [vtxo(`of ${name}`)],
+});
+
+const intent = (name: string): Parameters<typeof intents.insertIntent>[1] => ({
+  id: name,
+  txid: id(name),
+  message: `{"of":"${name}"}`,
+  proof: 'proof',
+  intent: { inputs: [{ outpoint: at(name) }], receivers: [], onchain: [], cosigners: [] } as never,
+  createdAt: NOW,
+});
+
+/** Lives through everything the store knows; returns what each call answered. */
+async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly called: Set<string> }> {
+  const answers: unknown[] = [];
+  const called = new Set<string>();
+  type Stores = typeof STORES;
+  type Rest<F> = F extends (first: never, ...rest: infer R) => unknown ? R : never;
+  const call = async <N extends keyof Stores>(name: N, ...args: Rest<Stores[N]>): Promise<void> => {
+    const store = STORES[name] as (first: unknown, ...rest: unknown[]) => Promise<unknown>;
+    called.add(name);
+    answers.push([name, await db.write((tx) => store(tx, ...args))]);
+  };
+  const page = { limit: 10, offset: 0 };
+  const query: vtxos.VtxoQuery = { scripts: ['5120aa', '5120bb'], filter: 'all', after: 0, before: 0, ...page };
+
+  await call('writeSetting', 'fees', 'none');
+  await call('writeSetting', 'fees', '1');
+  await call('readSetting', 'fees');
+  await call('readSetting', 'absent');
+
+  await call(
+    'insertVtxos',
+    ['a', 'b', 'c', 'd', 'e'].map((name) => vtxo(name)),
+    NOW,
+  );
+  await call(
+    'insertVtxos',
+    [vtxo('note', { origin: 'note', commitmentTxids: [] }), vtxo('gone', { swept: true })],
+    NOW,
+  );
+  await call('vtxosByOutpoint', [at('a'), at('absent')]);
+  await call('vtxosByTxid', id('a'));
+  await call('spendVtxo', { outpoint: at('a'), spentBy: id('checkpoint'), arkTxid: id('ark') }, NOW + 1);
+  await call('spendVtxo', { outpoint: at('a'), spentBy: id('again') }, NOW + 1);
+  await call('spendVtxo', { outpoint: at('b'), spentBy: id('forfeit'), settledBy: id('final') }, NOW + 1);
+  await call('vtxosSpentBy', 'ark_txid', id('ark'));
+  await call('vtxosSpentBy', 'settled_by', id('final'));
+
+  await call('insertOffchainTx', { txid: id('ark'), psbt: 'ark', outputs: [vtxo('out')], createdAt: LATE }, [
+    { txid: id('checkpoint'), arkTxid: id('ark'), outpoint: at('a'), psbt: 'checkpoint' },
+  ]);
+  for (const filter of ['all', 'spendable', 'spent', 'recoverable', 'renewable', 'pending'] as const) {
+    await call('vtxosByScript', { ...query, filter });
+  }
+  await call('vtxosByScript', { ...query, after: NOW + 1, before: NOW + 2, limit: 1, offset: 1 });
+  await call('finalizeOffchainTx', id('ark'), [{ txid: id('checkpoint'), psbt: 'final' }], LATE);
+  await call('finalizeOffchainTx', id('ark'), [], LATE);
+  await call('offchainTxById', id('ark'));
+  await call('checkpointsOf', id('ark'));
+  await call('checkpointById', id('checkpoint'));
+
+  for (const name of ['one', 'two', 'three']) await call('insertIntent', intent(name));
+  await call('intentsHolding', [at('one'), at('absent')]);
+  await call('takeIntents', ['one', 'two', 'absent'], 'batch');
+  await call('countQueued');
+  await call('queuedIntents', 5);
+  await call('requeueIntents', ['one'], 1);
+  await call('requeueIntents', ['two'], 5);
+  await call('allIntents');
+  await call('takeIntents', ['two'], 'batch');
+  await call('deleteIntentsOf', 'absent');
+  await call('deleteRunningIntents');
+  await call('intentById', 'three');
+  await call('intentByTxid', id('three'));
+  await call('deleteIntents', ['three']);
+
+  for (const name of ['pending', 'final', 'other']) await call('insertBatch', batch(name, 'pending'));
+  await call('insertBatch', batch('failed', 'failed'));
+  await call('settleBatch', 'final', 'final');
+  await call('settleBatch', 'final', 'failed');
+  await call('pendingBatches');
+  await call('unconfirmedBatches');
+  await call('confirmBatch', id('final'), 800_000);
+  await call('unsweptBatches');
+  await call('closeBatch', 'final');
+  await call('batchById', 'final');
+  await call('batchByCommitment', id('other'));
+  await call('confirmBatch', id('final'), null);
+  for (const before of [0, LATE, LATE - 1]) {
+    await call('batchIds', { after: 0, before, withFailed: true, withCompleted: true });
+  }
+  const node = { txid: id('root'), commitmentTxid: id('final'), tree: 'vtxo', parentTxid: id('final') } as const;
+  await call('insertTreeTxs', [{ ...node, children: { 0: id('leaf') }, psbt: 'root' }]);
+  await call('treeTxs', id('final'), 'vtxo', page);
+  await call('treeTxById', id('root'));
+  await call('insertForfeits', id('final'), [{ outpoint: at('b'), connector: at('k'), txid: id('f'), psbt: 'f' }]);
+  await call('forfeitTxids', id('final'), page);
+  await call('forfeitOf', at('b'));
+  await call('forfeitPsbtByTxid', id('f'));
+  await call('deleteBatchArtifacts', id('final'));
+
+  await call('markUnrolled', id('a'), NOW + 2);
+  await call('markUnrolled', id('c'), NOW + 2);
+  await call('spentAndUnrolled');
+  await call('unclaimed');
+  await call('markClaimed', at('c'), id('claim'), NOW + 3);
+  await call('unmarkClaimed', id('claim'), NOW + 4);
+  await call('unspendSettled', id('final'), NOW + 5);
+  await call('virtualTxidsAmong', [id('a'), id('d'), id('note')]);
+  await call('markSwept', [id('d')], NOW + 6);
+  await call('txidsToWatch');
+
+  const charge = { id: 'x', script: '5120aa', crime: 'NONCES', batchId: 'final', reason: 'late' } as const;
+  await call('insertConviction', { ...charge, createdAt: LATE, expiresAt: LATE });
+  await call('activeConvictions', '5120aa', LATE - 1);
+  await call('activeConvictions', '5120aa', LATE);
+  await call('convictionsOfBatch', 'final');
+
+  await call('insertSweep', { txid: id('sweep'), commitmentTxid: id('final'), tx: '00', createdAt: LATE });
+  await call('unconfirmedSweeps');
+  await call('confirmSweep', id('sweep'), 800_001);
+  await call('sweepsOf', id('final'));
+  await call('deleteSweep', id('sweep'));
+  await call('vtxosByScript', query);
+  return { answers, called };
+}
+
+/** Where no order was asked for, each engine has its own. */
+const sorted = (answers: unknown[]): unknown[] =>
+  answers.map((answer) => {
+    const [name, result] = answer as [string, unknown];
+    const key = (value: unknown): string =>
+      JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner));
+    return [name, Array.isArray(result) ? result.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)) : result];
+  });
+
+test('the story calls every function of the store', async () => {
+  const db = openSqlite(':memory:');
+  await migrateAll(db);
+  const { called } = await live(db);
+  const all = Object.entries(STORES).flatMap(([name, value]) => (typeof value === 'function' ? [name] : []));
+  assert.deepEqual(
+    all.filter((name) => !called.has(name) && !PURE.includes(name)),
+    [],
+    'tell its story here, so that its SQL is tried on PostgreSQL',
+  );
+  await db.close();
+});
+
+test('SQLite and PostgreSQL answer alike', { skip: typeof server === 'string' ? server : false }, async () => {
+  const place = await takePlace((server as Exclude<typeof server, string>).url);
+  const [lite, full] = [openSqlite(':memory:'), await openPostgres(place.url)];
+  await Promise.all([lite, full].map(migrateAll));
+  const [expected, actual] = [await live(lite), await live(full)];
+  assert.deepEqual(sorted(actual.answers), sorted(expected.answers));
+  await Promise.all([lite.close(), full.close()]);
+  await place.remove();
+});
