@@ -124,7 +124,8 @@ courtTest('blocks: both take, keep, drop and bring back the same', async ({ worl
   await follow();
   await both.call('invalidateblock', kept.hash);
   await tipsAgree();
-  await both.call('getblock', kept.hash, 1);
+  for (const verbosity of [1, 2, 3]) await both.call('getblock', kept.hash, verbosity);
+  await both.call('submitblock', kept.hex);
   await both.call('reconsiderblock', kept.hash);
   await tipsAgree();
 });

@@ -134,6 +134,10 @@ async function readTxs(both: Comparison, { confirmed, waiting, strangeBlock }: S
 async function readMempool(both: Comparison, { confirmed, waiting }: Scene): Promise<void> {
   await both.call('getmempoolinfo');
   for (const params of [[], [true], [false, true], [true, true]]) await both.call('getrawmempool', ...params);
+  await both.call(
+    'gettxspendingprevout',
+    [...waiting, ...confirmed].map((tx) => ({ txid: txidOf(tx), vout: 0 })),
+  );
   for (const tx of [...waiting, confirmed[0]!]) {
     await both.call('getmempoolentry', txidOf(tx));
     for (const verbose of [false, true]) {

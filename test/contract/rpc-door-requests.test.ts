@@ -61,6 +61,8 @@ const BODIES: readonly string[] = [
   `{"method":"getmempoolancestors","params":["${'0'.repeat(64)}"]}`,
   '{"method":"getrawmempool","params":[true,true]}',
   `{"method":"gettxout","params":["${'0'.repeat(64)}",0]}`,
+  '{"method":"gettxspendingprevout","params":[[5]]}',
+  `{"method":"gettxspendingprevout","params":[[{"txid":"${'0'.repeat(64)}","vout":-1}]]}`,
   '{"method":"scantxoutset","params":["start"]}',
   '{"method":"scantxoutset","params":["nonsense"]}',
   '{"method":"scantxoutset","params":["start",["addr(xyz)"]]}',

@@ -7,7 +7,7 @@ import { MEDIAN_SPAN } from '../params.ts';
 import { TxRejection } from '../rejection.ts';
 
 export interface IndexedBlock extends Omit<ChainBlock, 'spent'> {
-  /** Known of the active chain only. */
+  /** Unknown of blocks on a branch. */
   readonly spent?: ChainBlock['spent'];
 }
 
@@ -23,28 +23,33 @@ export interface ChainTip {
 export class BlockIndex {
   readonly #node: RegtestNode;
   /** Taken off by request, to stay off until they are asked for again. */
-  readonly #invalid = new Map<BlockHash, Block>();
+  readonly #invalid = new Map<BlockHash, ChainBlock>();
 
   constructor(node: RegtestNode) {
     this.#node = node;
   }
 
-  #offChain(hash: string): Block | undefined {
-    return this.#node.branches.get(hash as BlockHash) ?? this.#invalid.get(hash as BlockHash);
-  }
-
   find(hash: string): IndexedBlock | undefined {
-    const active = this.#node.ledger.find(hash);
-    if (active) return active;
-    const block = this.#offChain(hash);
-    const parent = block && this.find(block.header.previous);
-    if (!parent) return undefined;
-    const height = parent.height + 1;
-    return { block, height, hash: hash as BlockHash, medianTime: this.#medianTime(block) };
+    const { branches } = this.#node;
+    const block = branches.get(hash as BlockHash);
+    if (!block) return this.#placed(hash);
+    let distance = 1;
+    let below = block.header.previous;
+    for (let at = branches.get(below); at; at = branches.get(below)) {
+      distance++;
+      below = at.header.previous;
+    }
+    const base = this.#placed(below);
+    if (!base) return undefined;
+    return { block, hash: hash as BlockHash, height: base.height + distance, medianTime: this.#medianTime(block) };
   }
 
-  isActive(block: IndexedBlock): boolean {
-    return this.#node.ledger.at(block.height)?.hash === block.hash;
+  isActive({ height, hash }: IndexedBlock): boolean {
+    return this.#node.ledger.at(height)?.hash === hash;
+  }
+
+  isInvalid(hash: BlockHash): boolean {
+    return this.#invalid.has(hash);
   }
 
   /** How deep in the active chain, its tip counting as 1; -1 off the chain. */
@@ -53,34 +58,24 @@ export class BlockIndex {
   }
 
   /** Hashes expected for the chain up to this block. */
-  work(block: IndexedBlock): bigint {
+  work({ block, height }: IndexedBlock): bigint {
     // Regtest has one target for all blocks.
-    return workOf(block.block.header.bits) * BigInt(block.height + 1);
+    return workOf(block.header.bits) * BigInt(height + 1);
   }
 
+  /** The highest first. */
   tips(): readonly ChainTip[] {
     const { ledger, branches } = this.#node;
-    const off = [...branches.values(), ...this.#invalid.values()];
+    const off = [...branches.values(), ...[...this.#invalid.values()].map(({ block }) => block)];
     const inner = new Set(off.map((block) => block.header.previous));
     const others = off
-      .map((block) => this.find(blockHash(block.header)))
+      .map(({ header }) => blockHash(header))
+      .filter((hash) => !inner.has(hash))
+      .map((hash) => this.find(hash))
       .filter((block) => block !== undefined)
-      .filter(({ hash }) => !inner.has(hash))
-      .map(
-        (block): ChainTip => ({
-          height: block.height,
-          hash: block.hash,
-          branchLength: this.#branchLength(block),
-          status: this.#statusOf(block),
-        }),
-      );
+      .map((block) => this.#tipOf(block));
     const active: ChainTip = { height: ledger.height, hash: ledger.tip.hash, branchLength: 0, status: 'active' };
     return [active, ...others].sort((a, b) => b.height - a.height);
-  }
-
-  #statusOf({ hash, block }: IndexedBlock): ChainTip['status'] {
-    if (this.#invalid.has(hash)) return 'invalid';
-    return this.#node.wasActive(block) ? 'valid-fork' : 'valid-headers';
   }
 
   /** Takes a block of the active chain off, and all above it; the longest other branch takes over. */
@@ -88,13 +83,41 @@ export class BlockIndex {
     const { ledger } = this.#node;
     for (let height = block.height; height <= ledger.height; height++) {
       const gone = ledger.at(height)!;
-      this.#invalid.set(gone.hash, gone.block);
+      this.#invalid.set(gone.hash, gone);
     }
     this.#node.disconnect(ledger.height - block.height + 1);
     for (const tip of this.tips()) {
       if (tip.height <= ledger.height) return;
       if (tip.status !== 'invalid' && this.#tryBranch(tip.hash)) return;
     }
+  }
+
+  /** Lets a block compete again, with those it stands on and those that stand on it. */
+  reconsider(hash: BlockHash): void {
+    const kin = new Set([hash]);
+    const upwards = [...this.#invalid.values()].sort((a, b) => a.height - b.height);
+    for (const { block, hash } of upwards) if (kin.has(block.header.previous)) kin.add(hash);
+    for (let at = this.#invalid.get(hash); at; at = this.#invalid.get(at.block.header.previous)) kin.add(at.hash);
+    for (const { block, hash } of upwards) {
+      if (!kin.has(hash)) continue;
+      this.#invalid.delete(hash);
+      this.#node.submit(block);
+    }
+  }
+
+  /** A block whose height is known: of the active chain, or taken off it. */
+  #placed(hash: string): ChainBlock | undefined {
+    return this.#node.ledger.find(hash) ?? this.#invalid.get(hash as BlockHash);
+  }
+
+  #tipOf(block: IndexedBlock): ChainTip {
+    let branchLength = 0;
+    for (let at: IndexedBlock | undefined = block; at && !this.isActive(at); branchLength++) {
+      at = this.find(at.block.header.previous);
+    }
+    const isFork = this.#node.wasActive(block.block);
+    const status = this.#invalid.has(block.hash) ? 'invalid' : isFork ? 'valid-fork' : 'valid-headers';
+    return { height: block.height, hash: block.hash, branchLength, status };
   }
 
   /** False when the branch turns out invalid or stands on what is. */
@@ -107,48 +130,14 @@ export class BlockIndex {
     }
   }
 
-  /** Lets blocks on and under `hash` compete again. */
-  reconsider(hash: string): void {
-    const returning = [...this.#invalid.keys()]
-      .map((invalid) => this.find(invalid)!)
-      .filter((block) => this.#isKin(block, hash))
-      .sort((a, b) => a.height - b.height);
-    for (const block of returning) {
-      this.#invalid.delete(block.hash);
-      this.#node.submit(block.block);
-    }
-  }
-
-  /** Is `hash` the block or below it? Whoever brings a block back brings back what it stands on. */
-  #isKin(block: IndexedBlock, hash: string): boolean {
-    const wanted = this.find(hash)!;
-    return this.#descends(block, wanted) || this.#descends(wanted, block);
-  }
-
-  #descends(block: IndexedBlock, from: IndexedBlock): boolean {
-    let at: IndexedBlock | undefined = block;
-    while (at && at.height > from.height) at = this.find(at.block.header.previous);
-    return at?.hash === from.hash;
-  }
-
-  #branchLength(block: IndexedBlock): number {
-    let length = 0;
-    let at: IndexedBlock | undefined = block;
-    while (at && !this.isActive(at)) {
-      length++;
-      at = this.find(at.block.header.previous);
-    }
-    return length;
-  }
-
   /** BIP113. */
   #medianTime(block: Block): number {
     const times: number[] = [];
     let at: Block | undefined = block;
     while (at && times.length < MEDIAN_SPAN) {
       times.push(at.header.time);
-      const below: string = at.header.previous;
-      at = this.#node.ledger.find(below)?.block ?? this.#offChain(below);
+      const below: BlockHash = at.header.previous;
+      at = this.#node.branches.get(below) ?? this.#placed(below)?.block;
     }
     return times.sort((a, b) => a - b)[times.length >> 1]!;
   }

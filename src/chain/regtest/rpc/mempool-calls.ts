@@ -1,14 +1,25 @@
 /** Calls that show the mempool. */
 
+import type { Outpoint } from '../../../base/bytes.ts';
 import type { MempoolEntry } from '../mempool.ts';
-import type { Arguments } from './arguments.ts';
+import { Arguments, type Parameter } from './arguments.ts';
 import { demand } from './error.ts';
-import { btcJson } from './json.ts';
+import { btcJson, isJsonObject, type Json, kindOf } from './json.ts';
 import { entryJson, inDepthOrder, inIdOrder } from './mempool-json.ts';
 import { type Method, method, type RpcContext } from './method.ts';
 
 /** Bytes: bitcoind's default limit, which is not enforced here. */
 const MAX_MEMPOOL = 300_000_000;
+
+const OUTPOINT: readonly Parameter[] = ['txid', 'vout'].map((name) => ({ names: [name], isRequired: true }));
+
+function outpointOf(value: Json): Outpoint {
+  demand(isJsonObject(value), 'type', `JSON value of type ${kindOf(value)} is not of expected type object`);
+  const parts = new Arguments(OUTPOINT, value, 'an output has a txid and a vout');
+  const vout = parts.int('vout');
+  demand(vout >= 0, 'invalidParameter', 'Invalid parameter, vout cannot be negative');
+  return { txid: parts.hash('txid'), vout };
+}
 
 export function mempoolCalls({ node }: RpcContext): readonly Method[] {
   const { pool } = node;
@@ -54,6 +65,15 @@ export function mempoolCalls({ node }: RpcContext): readonly Method[] {
       const list = listJson(inDepthOrder(pool), isVerbose);
       return isNumbered ? { txids: list, mempool_sequence: node.changes } : list;
     }),
+    method('gettxspendingprevout outputs', 'Which waiting transactions spend these outputs.', (args) =>
+      args
+        .array('outputs')
+        .map(outpointOf)
+        .map((outpoint) => {
+          const spender = pool.spender(outpoint);
+          return { ...outpoint, ...(spender && { spendingtxid: spender.txid }) };
+        }),
+    ),
     method('getmempoolentry txid', 'One waiting transaction.', (args) => entryJson(pool, entryOf(args))),
     relatives('getmempoolancestors', 'What a waiting transaction depends on.', ({ tx }) => pool.ancestorsOf(tx)),
     relatives('getmempooldescendants', 'What depends on a waiting transaction.', ({ txid }) =>

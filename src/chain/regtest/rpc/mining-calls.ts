@@ -2,18 +2,20 @@
 import { type Bytes, fromHex, isTxid, toHex } from '../../../base/bytes.ts';
 import { ProtocolError } from '../../../base/errors.ts';
 import { parseAddress } from '../../../bitcoin/address.ts';
-import { blockHash, serializeBlock } from '../../../bitcoin/block.ts';
+import { type BlockHash, blockHash, parseHeader, serializeBlock } from '../../../bitcoin/block.ts';
 import type { Tx } from '../../../bitcoin/tx.ts';
 import { mineBlock } from '../miner.ts';
 import { TxRejection } from '../rejection.ts';
 import type { Arguments } from './arguments.ts';
-import type { BlockIndex } from './block-index.ts';
+import type { BlockIndex, IndexedBlock } from './block-index.ts';
 import { parseDescriptor } from './descriptor.ts';
 import { demand, RpcError } from './error.ts';
 import { btcJson, type Json } from './json.ts';
 import { type Method, method, type RpcContext } from './method.ts';
 import { decodeTx } from './package-calls.ts';
 
+/** Bytes of a serialized header. */
+const HEADER_SIZE = 80;
 const MAX_CONF_TARGET = 1008;
 
 function addressScript(text: string, complaint = 'Error: Invalid address'): Bytes {
@@ -60,13 +62,18 @@ export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex
     return { hash };
   }
 
-  async function submit(hex: string): Promise<string | null> {
-    let raw: Bytes;
+  function blockBytes(hex: string): { readonly raw: Bytes; readonly hash: BlockHash } {
     try {
-      raw = fromHex(hex);
+      const raw = fromHex(hex);
+      return { raw, hash: blockHash(parseHeader(raw.subarray(0, HEADER_SIZE))) };
     } catch {
       throw new RpcError('decode', 'Block decode failed');
     }
+  }
+
+  async function submit(hex: string): Promise<string | null> {
+    const { raw, hash } = blockBytes(hex);
+    if (index.isInvalid(hash)) return 'duplicate-invalid';
     try {
       return (await chain.submitBlock(raw)) === 'kept' ? 'inconclusive' : null;
     } catch (error) {
@@ -76,11 +83,11 @@ export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex
     }
   }
 
-  const knownHash = (args: Arguments): string => {
-    const hash = args.hash('blockhash');
-    demand(index.find(hash), 'notFound', 'Block not found');
-    return hash;
-  };
+  function knownBlock(args: Arguments): IndexedBlock {
+    const block = index.find(args.hash('blockhash'));
+    demand(block, 'notFound', 'Block not found');
+    return block;
+  }
 
   return [
     method('submitblock hexdata [dummy]', 'Hands in a block; null, or why it does not become the tip.', (args) =>
@@ -97,13 +104,13 @@ export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex
       return generateBlock(script, args.array('transactions').map(memberOf), args.bool('submit', true));
     }),
     method('invalidateblock blockhash', 'Takes a block off the active chain, and all above it.', (args) => {
-      const block = index.find(knownHash(args))!;
+      const block = knownBlock(args);
       demand(block.height > 0, 'misc', 'the first block stays');
       if (index.isActive(block)) index.invalidate(block);
       return null;
     }),
     method('reconsiderblock blockhash', 'Brings back what invalidateblock took off.', (args) => {
-      index.reconsider(knownHash(args));
+      index.reconsider(knownBlock(args).hash);
       return null;
     }),
     method('setmocktime timestamp', 'Sets the clock, which then goes on from there; 0 sets it right.', async (args) => {
