@@ -48,7 +48,9 @@ export function reading<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    const unreadable = error instanceof DecodeError || error instanceof TypeError || error instanceof RangeError;
+    const isOfWire = error instanceof ProtocolError && error.code === 'MALFORMED_REQUEST';
+    const unreadable =
+      isOfWire || error instanceof DecodeError || error instanceof TypeError || error instanceof RangeError;
     if (!unreadable) throw error;
     throw new ProtocolError<ClientErrorCode>('MALFORMED_ANSWER', messageOf(error));
   }
