@@ -86,7 +86,14 @@ for (const adapter of ADAPTERS) {
           { id: 'x', amount: 5n, spent_by: 'x' },
         ]);
         await assert.rejects(db.read('select * from coin where id = $1'));
-        await assert.rejects(db.write((tx) => tx.run(INSERT, ['y', 0.5])));
+        await assert.rejects(
+          db.write((tx) => tx.run(INSERT, ['y', 0.5])),
+          TypeError,
+        );
+        await assert.rejects(
+          db.write((tx) => tx.run(INSERT, ['y\0', 1n])),
+          TypeError,
+        );
         await assert.rejects(db.write((tx) => tx.run(`${INSERT}; delete from coin`, ['y', 1n])));
         assert.deepEqual(await ids(db), ['x']);
       }));

@@ -17,9 +17,10 @@ export function asFields(value: unknown, what = 'the body'): Fields {
 /** A nested message; absent counts as empty. */
 export const message = (fields: Fields, name: string): Fields => asFields(fields[name] ?? {}, name);
 
+/** Never with a NUL in it, which not every database can look for. */
 export function text(fields: Fields, name: string): string {
   const value = fields[name] ?? '';
-  if (typeof value !== 'string') throw malformed(`${name} must be a string`);
+  if (typeof value !== 'string' || value.includes('\0')) throw malformed(`${name} must be a string without NUL`);
   return value;
 }
 
