@@ -1,44 +1,16 @@
 /** Ways out of the Ark: together with the server in a batch, or alone over the chain. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { Ramps, SingleKey, Unroll, type Wallet } from '@arkade-os/sdk';
-import {
-  board,
-  eventually,
-  expectBalance,
-  expectHistory,
-  openOnchainWallet,
-  openWallet,
-  operatorOf,
-  unroll,
-} from '../support/sdk.ts';
-import { type RunningStack, startStack } from '../support/stack.ts';
+import { describe, test } from 'node:test';
+import { Ramps, Unroll, type Wallet } from '@arkade-os/sdk';
+import { eventually, expectBalance, expectHistory, useArk } from '../support/sdk.ts';
 
-let stack: RunningStack;
-const wallets: Wallet[] = [];
-before(async () => {
-  stack = await startStack(['--session-duration', '6']);
-});
-after(async () => {
-  await Promise.all(wallets.map((wallet) => wallet.dispose()));
-  await stack?.stop();
-});
-
-async function newWallet(): Promise<Wallet> {
-  const wallet = await openWallet(stack.ready);
-  wallets.push(wallet);
-  return wallet;
-}
-
-async function newOnchainWallet() {
-  return openOnchainWallet(stack.ready, { identity: SingleKey.fromRandomBytes() });
-}
+const ark = useArk();
 
 describe('a collaborative exit', () => {
   test('of an amount, by settling with an on-chain output', async () => {
-    const alice = await newWallet();
-    const cold = await newOnchainWallet();
-    await board(stack.ready, alice, 50_000);
+    const alice = await ark.wallet();
+    const cold = await ark.onchainWallet();
+    await ark.board(alice, 50_000);
     const commitmentTxid = await alice.settle({
       inputs: await alice.getVtxos(),
       outputs: [
@@ -46,7 +18,7 @@ describe('a collaborative exit', () => {
         { address: cold.address, amount: 20_000n },
       ],
     });
-    await operatorOf(stack.ready).mine(1);
+    await ark.mine(1);
     await expectBalance(alice, { settled: 30_000 });
     await expectHistory(alice, ['RECEIVED 50000 boarding', 'SENT 20000 exit']);
     const [coin, ...more] = await cold.getCoins();
@@ -57,14 +29,14 @@ describe('a collaborative exit', () => {
   });
 
   test('of everything, received and boarded, by offboarding', async () => {
-    const [alice, bob] = [await newWallet(), await newWallet()];
-    const cold = await newOnchainWallet();
-    await board(stack.ready, alice, 40_000);
+    const [alice, bob] = [await ark.wallet(), await ark.wallet()];
+    const cold = await ark.onchainWallet();
+    await ark.board(alice, 40_000);
     await alice.sendBitcoin({ address: await bob.getAddress(), amount: 15_000 });
     await expectBalance(bob, { preconfirmed: 15_000 });
     const { fees } = await alice.arkProvider.getInfo();
     await Promise.all([new Ramps(alice).offboard(cold.address, fees), new Ramps(bob).offboard(cold.address, fees)]);
-    await operatorOf(stack.ready).mine(1);
+    await ark.mine(1);
     assert.equal(await cold.getBalance(), 40_000);
     await expectBalance(alice, {});
     await expectBalance(bob, {});
@@ -78,56 +50,49 @@ describe('a unilateral exit', () => {
   const EXIT_DELAY = 20;
 
   /** Unrolls the only VTXO, waits and claims it; checks what wallet and chain say on the way. */
-  async function exitAlone(wallet: Wallet, value: number): Promise<readonly string[]> {
-    const operator = operatorOf(stack.ready);
-    const onchain = await openOnchainWallet(stack.ready, wallet);
-    await operator.faucet(onchain.address, 100_000);
+  async function exitAlone(wallet: Wallet, value: number): Promise<void> {
+    const onchain = await ark.onchainWallet(wallet);
+    await ark.faucet(onchain.address, 100_000);
     const [vtxo, ...others] = await wallet.getVtxos();
     assert.deepEqual(others, []);
-    const broadcast = await unroll(stack.ready, wallet, vtxo!);
-    assert.equal(broadcast.at(-1), vtxo!.txid);
+    await ark.unroll(wallet, vtxo!);
     await eventually(async () => {
       const [unrolled, ...more] = await wallet.getVtxos({ withUnrolled: true });
       assert.deepEqual(more, []);
       assert.ok(unrolled!.isUnrolled);
     });
 
-    const cold = await newOnchainWallet();
+    const cold = await ark.onchainWallet();
     const claim = (): Promise<string> => Unroll.completeUnroll(wallet, [vtxo!.txid], cold.address);
     const status = await wallet.onchainProvider.getTxStatus(vtxo!.txid);
     assert.ok(status.confirmed);
-    const tip = await operator.mine(0);
-    await operator.mine(status.blockHeight + EXIT_DELAY - 1 - tip);
+    const tip = await ark.mine(0);
+    await ark.mine(status.blockHeight + EXIT_DELAY - 1 - tip);
     await assert.rejects(claim);
-    await operator.mine(1);
+    await ark.mine(1);
     await claim();
-    await operator.mine(1);
+    await ark.mine(1);
     const [coin] = await cold.getCoins();
     assert.ok(coin!.status.confirmed);
     assert.ok(coin!.value > value - 1_000 && coin!.value < value);
     await expectBalance(wallet, {});
-    return broadcast;
   }
 
   test('of a settled VTXO', async () => {
-    const [alice, bob] = [await newWallet(), await newWallet()];
-    await Promise.all([
-      operatorOf(stack.ready).faucet(await alice.getBoardingAddress(), 21_000),
-      board(stack.ready, bob, 22_000),
-    ]);
+    const [alice, bob] = [await ark.wallet(), await ark.wallet()];
+    await Promise.all([ark.faucet(await alice.getBoardingAddress(), 21_000), ark.board(bob, 22_000)]);
     await alice.settle();
     await Promise.all([alice.settle(), bob.settle()]);
-    await operatorOf(stack.ready).mine(1);
-    const broadcast = await exitAlone(alice, 21_000);
-    assert.equal(broadcast.length, 2, 'the root and the leaf of a batch of two');
+    await ark.mine(1);
+    await exitAlone(alice, 21_000);
     await expectBalance(bob, { settled: 22_000 });
     await exitAlone(bob, 22_000);
   });
 
   test('of a preconfirmed VTXO, over two hops', async () => {
-    const [alice, bob, carol] = [await newWallet(), await newWallet(), await newWallet()];
-    await board(stack.ready, alice, 30_000);
-    await operatorOf(stack.ready).mine(1);
+    const [alice, bob, carol] = [await ark.wallet(), await ark.wallet(), await ark.wallet()];
+    await ark.board(alice, 30_000);
+    await ark.mine(1);
     await alice.sendBitcoin({ address: await bob.getAddress(), amount: 20_000 });
     await expectBalance(bob, { preconfirmed: 20_000 });
     await bob.sendBitcoin({ address: await carol.getAddress(), amount: 15_000 });

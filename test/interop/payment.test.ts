@@ -1,23 +1,17 @@
 /** The main job: unmodified Arkade wallets board, settle, pay and are paid. The tests tell one story, each goes on from the last. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import type { IncomingFunds, Wallet } from '@arkade-os/sdk';
-import { eventLog, eventually, expectBalance, expectHistory, openWallet, operatorOf } from '../support/sdk.ts';
-import { type RunningStack, startStack } from '../support/stack.ts';
+import { eventLog, eventually, expectBalance, expectHistory, useArk } from '../support/sdk.ts';
 
 describe('two Arkade wallets', () => {
-  let stack: RunningStack;
+  const ark = useArk();
   let alice: Wallet;
   let bob: Wallet;
   const aliceHistory: string[] = [];
   const bobHistory: string[] = [];
   before(async () => {
-    stack = await startStack(['--session-duration', '6']);
-    [alice, bob] = await Promise.all([openWallet(stack.ready), openWallet(stack.ready)]);
-  });
-  after(async () => {
-    await Promise.all([alice?.dispose(), bob?.dispose()]);
-    await stack?.stop();
+    [alice, bob] = await Promise.all([ark.wallet(), ark.wallet()]);
   });
   const pay = async (from: Wallet, to: Wallet, amount: number): Promise<string> =>
     from.sendBitcoin({ address: await to.getAddress(), amount });
@@ -31,7 +25,7 @@ describe('two Arkade wallets', () => {
   test('a boarding payment is seen', async () => {
     const incoming = Promise.withResolvers<IncomingFunds>();
     const stop = await alice.notifyIncomingFunds(incoming.resolve);
-    await operatorOf(stack.ready).faucet(await alice.getBoardingAddress(), 100_000);
+    await ark.faucet(await alice.getBoardingAddress(), 100_000);
     const funds = await incoming.promise;
     stop();
     assert.ok(funds.type === 'utxo');
@@ -66,7 +60,7 @@ describe('two Arkade wallets', () => {
     await expectHistory(alice, aliceHistory);
     const [vtxo] = await alice.getVtxos();
     assert.deepEqual(vtxo!.virtualStatus.commitmentTxIds, [commitmentTxid]);
-    await operatorOf(stack.ready).mine(1);
+    await ark.mine(1);
     assert.ok((await alice.onchainProvider.getTxStatus(commitmentTxid)).confirmed);
   });
 
@@ -117,7 +111,7 @@ describe('two Arkade wallets', () => {
   });
 
   test('twenty hops, each spending the one before', async () => {
-    const carol = await openWallet(stack.ready);
+    const carol = await ark.wallet();
     let [from, to] = [bob, carol];
     for (let hop = 0; hop < 20; hop++) {
       const txid = await pay(from, to, 30_000);
@@ -136,7 +130,6 @@ describe('two Arkade wallets', () => {
     assert.deepEqual(['ARK', 'CHECKPOINT', 'TREE', 'COMMITMENT'].map(count), [20, 20, 2, 1]);
     await bob.settle();
     await expectBalance(bob, { settled: 30_000 });
-    await carol.dispose();
   });
 
   test('what came from two payments is spent as one, the change comes back', async () => {

@@ -1,5 +1,6 @@
 /** Wallets of the published Arkade SDK against a running stack, and what its operator does around them. */
 import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
 import {
   EsploraProvider,
   type Identity,
@@ -14,6 +15,7 @@ import {
 import { EventSource } from 'eventsource';
 import type { Ready } from '../../src/cli/ready.ts';
 import { call, controlUrl } from '../../src/cli/remote.ts';
+import { type RunningStack, startStack } from './stack.ts';
 
 // What every user of the SDK does on Node, which has no EventSource of its own.
 Object.assign(globalThis, { EventSource });
@@ -28,7 +30,7 @@ export interface Operator {
   admin<T>(path: string, body?: unknown): Promise<T>;
 }
 
-export function operatorOf(ready: Ready): Operator {
+function operatorOf(ready: Ready): Operator {
   const admin = <T>(path: string, body?: unknown): Promise<T> =>
     call<T>(ready, `${ready.ark.adminUrl}/v1/admin/${path}`, body);
   const mine = async (blocks: number): Promise<number> =>
@@ -48,7 +50,7 @@ export function operatorOf(ready: Ready): Operator {
   };
 }
 
-export const explorerOf = ({ chain }: Ready): EsploraProvider =>
+const explorerOf = ({ chain }: Ready): EsploraProvider =>
   new EsploraProvider(chain.esplora, { forcePolling: true, pollingInterval: 500 });
 
 export interface Storage {
@@ -56,52 +58,85 @@ export interface Storage {
   readonly contractRepository: InMemoryContractRepository;
 }
 
-/** What a device remembers of a wallet; give it to `openWallet` twice and the wallet was restarted. */
+/** What a device remembers of a wallet; open two wallets with it, one after the other, and the wallet was restarted. */
 export const freshStorage = (): Storage => ({
   walletRepository: new InMemoryWalletRepository(),
   contractRepository: new InMemoryContractRepository(),
 });
 
-/** A wallet that does nothing by itself; without an identity it is a new user's. */
-export const openWallet = (
-  ready: Ready,
-  identity: Identity = SingleKey.fromRandomBytes(),
-  storage = freshStorage(),
-): Promise<Wallet> =>
-  Wallet.create({
-    identity,
-    arkServerUrl: ready.ark.url,
-    onchainProvider: explorerOf(ready),
-    storage,
-    settlementConfig: false,
-  });
-
-export const openOnchainWallet = (
-  ready: Ready,
-  { identity }: { readonly identity: Identity },
-): Promise<OnchainWallet> => OnchainWallet.create(identity, 'regtest', explorerOf(ready));
-
-/** Boards `sats`: paid by the faucet, confirmed, settled without a fee. Returns the commitment txid. */
-export async function board(ready: Ready, wallet: Wallet, sats: number): Promise<string> {
-  await operatorOf(ready).faucet(await wallet.getBoardingAddress(), sats);
-  const inputs = await wallet.getBoardingUtxos();
-  assert.equal(inputs.length, 1);
-  return wallet.settle({ inputs, outputs: [{ address: await wallet.getAddress(), amount: BigInt(sats) }] });
+export interface ArkUse extends Operator {
+  readonly stack: RunningStack;
+  readonly ready: Ready;
+  /** Starts the process, again after a crash; once is done before the first test. */
+  start(): Promise<void>;
+  /** A wallet that does nothing by itself; without an identity it is a new user's. */
+  wallet(identity?: Identity, storage?: Storage): Promise<Wallet>;
+  /** An on-chain wallet with the keys of `owner`, or new ones. */
+  onchainWallet(owner?: { readonly identity: Identity }): Promise<OnchainWallet>;
+  /** Boards `sats`: paid by the faucet, confirmed, settled without a fee. Returns the commitment txid. */
+  board(wallet: Wallet, sats: number): Promise<string>;
+  /** Puts a VTXO and all it descends from on chain, with a block every moment. */
+  unroll(wallet: Wallet, vtxo: { readonly txid: string; readonly vout: number }): Promise<void>;
 }
 
-/** Puts a VTXO and all it descends from on chain, with a block every moment. Returns the txids it broadcast. */
-export async function unroll(ready: Ready, wallet: Wallet, vtxo: { txid: string; vout: number }): Promise<string[]> {
-  const bumper = await openOnchainWallet(ready, wallet);
-  const { txid, vout } = vtxo;
-  const session = await Unroll.Session.create({ txid, vout }, bumper, bumper.provider, wallet.indexerProvider);
-  const broadcast: string[] = [];
-  const blocks = setInterval(() => operatorOf(ready).mine(1), 250);
-  try {
-    for await (const step of session) if (step.type === Unroll.StepType.UNROLL) broadcast.push(step.tx.id);
-  } finally {
-    clearInterval(blocks);
-  }
-  return broadcast;
+/** A stack of its own for the tests of a file; it ends after them, and so do the wallets opened on it. */
+export function useArk(flags: readonly string[] = []): ArkUse {
+  let stack: RunningStack;
+  let operator: Operator;
+  const wallets: Wallet[] = [];
+  const start = async (): Promise<void> => {
+    stack = await startStack(['--session-duration', '6', ...flags]);
+    operator = operatorOf(stack.ready);
+  };
+  const onchainWallet = ({ identity }: { readonly identity: Identity } = { identity: SingleKey.fromRandomBytes() }) =>
+    OnchainWallet.create(identity, 'regtest', explorerOf(stack.ready));
+
+  before(start);
+  after(async () => {
+    await Promise.all(wallets.map((wallet) => wallet.dispose()));
+    await stack?.stop();
+  });
+  return {
+    start,
+    get stack() {
+      return stack;
+    },
+    get ready() {
+      return stack.ready;
+    },
+    mine: (blocks) => operator.mine(blocks),
+    faucet: (address, sats) => operator.faucet(address, sats),
+    note: (sats) => operator.note(sats),
+    admin: (path, body) => operator.admin(path, body),
+    onchainWallet,
+    async wallet(identity = SingleKey.fromRandomBytes(), storage = freshStorage()) {
+      const wallet = await Wallet.create({
+        identity,
+        arkServerUrl: stack.ready.ark.url,
+        onchainProvider: explorerOf(stack.ready),
+        storage,
+        settlementConfig: false,
+      });
+      wallets.push(wallet);
+      return wallet;
+    },
+    async board(wallet, sats) {
+      await operator.faucet(await wallet.getBoardingAddress(), sats);
+      const inputs = await wallet.getBoardingUtxos();
+      assert.equal(inputs.length, 1);
+      return wallet.settle({ inputs, outputs: [{ address: await wallet.getAddress(), amount: BigInt(sats) }] });
+    },
+    async unroll(wallet, { txid, vout }) {
+      const bumper = await onchainWallet(wallet);
+      const session = await Unroll.Session.create({ txid, vout }, bumper, bumper.provider, wallet.indexerProvider);
+      const blocks = setInterval(() => operator.mine(1), 250);
+      try {
+        for await (const step of session) if (step.type === Unroll.StepType.DONE) break;
+      } finally {
+        clearInterval(blocks);
+      }
+    },
+  };
 }
 
 /** Repeats a check until it passes, for what a server tells its clients a moment later. Throws its last failure. */
