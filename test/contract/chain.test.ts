@@ -9,9 +9,11 @@ import { type Tx, txHex, txIn, txidOf } from '../../src/bitcoin/tx.ts';
 import type { ChainEvent } from '../../src/chain/chain.ts';
 import type { ControlledChain } from '../../src/chain/controlled-chain.ts';
 import { scriptHashOf } from '../../src/chain/script-hash.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
 import { requireBitcoind, startBitcoind } from '../support/bitcoind.ts';
-import { bitcoindWorld, type ChainWorld, embeddedWorld } from '../support/chains.ts';
+import { bitcoindWorld, type ChainWorld, embeddedWorld, sqlitePlace } from '../support/chains.ts';
 import { type Lock, locksOf } from '../support/locks.ts';
+import { startPostgres, takePlace } from '../support/postgres.ts';
 import { anchorOf, coinOf, P2A, pay, secp, sign, spend, type TestCoin } from '../support/regtest.ts';
 
 interface Adapter {
@@ -21,13 +23,26 @@ interface Adapter {
 }
 
 const bitcoind = requireBitcoind('the chain contract on bitcoind');
+const postgres = bitcoind.binary ? await startPostgres() : 'there is no bitcoind to index';
+after(async () => {
+  if (typeof postgres === 'object') await postgres.close();
+});
 
 const ADAPTERS: readonly Adapter[] = [
   { name: 'embedded', skip: false, create: async () => embeddedWorld() },
   {
     name: 'bitcoind',
     skip: bitcoind.skip,
-    create: async () => bitcoindWorld(await startBitcoind(bitcoind.binary!)),
+    create: async () => bitcoindWorld(await startBitcoind(bitcoind.binary!), sqlitePlace()),
+  },
+  {
+    name: 'bitcoind, its index in PostgreSQL',
+    skip: bitcoind.skip || (typeof postgres === 'string' && postgres),
+    async create() {
+      assert.ok(typeof postgres === 'object');
+      const { url, remove } = await takePlace(postgres.url);
+      return bitcoindWorld(await startBitcoind(bitcoind.binary!), { open: () => openPostgres(url), remove });
+    },
   },
 ];
 

@@ -81,11 +81,24 @@ export interface BitcoindWorld extends ChainWorld {
   readonly node: Bitcoind;
 }
 
-/** Takes `node` over: it ends with this world. */
-export async function bitcoindWorld(node: Bitcoind): Promise<BitcoindWorld> {
+/** A database that can be closed and opened again. */
+export interface IndexPlace {
+  open(): Promise<Db>;
+  remove(): Promise<void>;
+}
+
+export function sqlitePlace(): IndexPlace {
   const folder = mkdtempSync(join(tmpdir(), 'canalworks-chain-'));
+  return {
+    open: async () => openSqlite(join(folder, 'index.sqlite')),
+    remove: async () => rmSync(folder, { recursive: true }),
+  };
+}
+
+/** Takes `node` and `place` over: they end with this world. */
+export async function bitcoindWorld(node: Bitcoind, place: IndexPlace): Promise<BitcoindWorld> {
   let db: Db;
-  const open = () => openBitcoindChain(node, (db = openSqlite(join(folder, 'index.sqlite'))));
+  const open = async () => openBitcoindChain(node, (db = await place.open()));
   const close = async (): Promise<void> => {
     await chain.close();
     await db.close();
@@ -111,7 +124,7 @@ export async function bitcoindWorld(node: Bitcoind): Promise<BitcoindWorld> {
     async end() {
       await close();
       await node.stop();
-      rmSync(folder, { recursive: true });
+      await place.remove();
     },
   };
 }

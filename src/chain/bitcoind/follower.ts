@@ -177,6 +177,8 @@ export function createFollower(options: FollowerOptions): Follower {
     }
     troubleSince ??= clock.now();
     trouble = found;
+    // A commit whose answer was lost may have moved it.
+    tip = undefined;
     wait = Math.min(wait * 2, LONGEST_WAIT);
   }
 
