@@ -72,6 +72,7 @@ courtTest('packages: both say the same', async ({ world, both, follow }: Court) 
   const stingy = spend([anchorOf(parent), coins[3]!], [pay(locks.p2tr, 99_950n)], V3);
   const submit = (...txs: Tx[]) => both.call('submitpackage', txs.map(txHex), ...NO_CAPS);
   await submit(parent, stingy);
+  await both.call('submitpackage', [txHex(parent), txHex(child)], '0.00001');
   await submit(child, parent);
   await submit(parent, second);
   await submit(parent, child);
