@@ -94,6 +94,39 @@ describe('PostgreSQL', { skip: typeof server === 'string' ? server : false }, ()
       await other.close();
     }));
 
+  test('whoever is always too late is told so after some attempts, and has written nothing', () =>
+    withPlace(async (db, place) => {
+      const other = await openPostgres(place.url);
+      await insert(db, 'a');
+      let runs = 0;
+      const late = db.write(async (tx) => {
+        runs++;
+        await tx.run(INSERT, [`run ${runs}`, 1n]);
+        await tx.read('select amount from coin where id = $1', ['a']);
+        await other.write((quick) => quick.run('update coin set amount = amount + 1 where id = $1', ['a']));
+        await tx.run('update coin set amount = 0 where id = $1', ['a']);
+      });
+      const next = insert(db, 'b');
+      await assert.rejects(late, { code: 'STORE_CONTENDED' });
+      assert.ok(runs > 1);
+      await next;
+      assert.deepEqual(await db.read('select id, amount from coin order by id'), [
+        { id: 'a', amount: 1n + BigInt(runs) },
+        { id: 'b', amount: 1n },
+      ]);
+      await other.close();
+    }));
+
+  test('the marks of commits do not pile up', () =>
+    withPlace(async (db, place) => {
+      for (let i = 0; i < 1_200; i++) await db.write((tx) => tx.read('select 1'));
+      const marks = async (): Promise<unknown> =>
+        (await onServer(place.url, 'select count(*)::int as n from commit_mark'))[0]!.n;
+      assert.ok(((await marks()) as number) < 1_000);
+      await db.close();
+      assert.equal(await marks(), 0);
+    }));
+
   test('a connection that breaks between statements is replaced and the work runs again, as a whole', () =>
     withPlace(async (db) => {
       const pids: unknown[] = [];
