@@ -64,10 +64,22 @@ function spendingCost(input: TxIn, { script }: TxOut, flags: ScriptFlags): numbe
   return (redeem ? accurateSigops(redeem) * SCALE : 0) + witness;
 }
 
+/** What a transaction's own scripts cost, whatever it spends. */
+export function ownSigopCostOf(tx: Tx): number {
+  const scripts = [...tx.inputs.map((input) => input.scriptSig), ...tx.outputs.map((output) => output.script)];
+  return scripts.reduce((sum, script) => sum + legacySigops(script), 0) * SCALE;
+}
+
 /** BIP141 signature operation cost; `prevouts` are the outputs spent, one per input in order, none for a coinbase. */
 export function sigopCostOf(tx: Tx, prevouts: readonly TxOut[], flags: ScriptFlags): number {
-  const scripts = [...tx.inputs.map((input) => input.scriptSig), ...tx.outputs.map((output) => output.script)];
-  const own = scripts.reduce((sum, script) => sum + legacySigops(script), 0) * SCALE;
+  const own = ownSigopCostOf(tx);
   if (isCoinbase(tx)) return own;
   return tx.inputs.reduce((sum, input, i) => sum + spendingCost(input, prevouts[i]!, flags), own);
 }
+
+/** Signature checks that spending legacy outputs may come to: BIP54 bounds them per transaction. */
+export const legacyInputSigops = (tx: Tx, prevouts: readonly TxOut[]): number =>
+  tx.inputs.reduce((sum, { scriptSig }, i) => {
+    const { script } = prevouts[i]!;
+    return sum + accurateSigops(scriptSig) + accurateSigops(isP2SH(script) ? redeemScript(scriptSig) : script);
+  }, 0);

@@ -30,7 +30,8 @@ const isKeyShaped = (data: Bytes | undefined): boolean =>
 
 const isKey = (script: Bytes): boolean => {
   const first = script.length > 0 ? instructionAt(script, 0) : undefined;
-  return isKeyShaped(first?.data) && first!.end === script.length - 1 && script[first!.end] === OP.CHECKSIG;
+  const isDirect = first?.op === first?.data?.length;
+  return isDirect && isKeyShaped(first?.data) && first!.end === script.length - 1 && script.at(-1) === OP.CHECKSIG;
 };
 
 const smallNumber = (op: number | undefined): number =>

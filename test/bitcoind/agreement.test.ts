@@ -55,13 +55,15 @@ bitcoindTest('packages, families and replacements: both say the same', async (no
   const coins = await world.fund(Array.from({ length: 12 }, () => locks.p2tr));
   await duel.sync();
   const next = (): TestCoin => coins.pop()!;
+  const bothTake = async (parent: Tx, child: Tx): Promise<void> =>
+    assert.equal(await duel.pair(parent, child), undefined);
 
   // A parent that pays nothing with its child that pays for both.
   const fees = next();
   const parent = spend([next()], [pay(locks.p2tr, 100_000n), P2A], V3);
   const child = spend([anchorOf(parent), fees], [pay(locks.p2tr, 99_000n)], V3);
   assert.deepEqual(await duel.one(parent), { ours: 'min relay fee not met', theirs: 'min relay fee not met' });
-  assert.equal(await duel.pair(parent, child), undefined);
+  await bothTake(parent, child);
 
   // The child may be replaced by one that pays more, not by one that pays the same.
   const richer = spend([anchorOf(parent), fees], [pay(locks.p2tr, 97_000n)], V3);
@@ -94,18 +96,12 @@ bitcoindTest('packages, families and replacements: both say the same', async (no
   const shared = next();
   const [feeA, feeB] = [next(), next()];
   const oldParent = spend([shared], [pay(locks.p2tr, 100_000n), P2A], V3);
-  assert.equal(
-    await duel.pair(oldParent, spend([anchorOf(oldParent), feeA], [pay(locks.p2tr, 99_000n)], V3)),
-    undefined,
-  );
+  await bothTake(oldParent, spend([anchorOf(oldParent), feeA], [pay(locks.p2tr, 99_000n)], V3));
   const newParent = spend([shared], [pay(locks.p2wpkh, 100_000n), P2A], V3);
   const poor = spend([anchorOf(newParent), feeB], [pay(locks.p2tr, 99_000n)], V3);
-  const refused = await duel.pairRefused(newParent, poor);
-  assert.match(refused.ours, /^package RBF failed/);
+  const refused = await duel.family(newParent, poor);
+  assert.match(refused.ours ?? '', /^package RBF failed/);
   assert.ok(refused.theirs.some((reason) => reason.startsWith('package RBF failed')));
-  assert.equal(
-    await duel.pair(newParent, spend([anchorOf(newParent), feeB], [pay(locks.p2tr, 96_000n)], V3)),
-    undefined,
-  );
+  await bothTake(newParent, spend([anchorOf(newParent), feeB], [pay(locks.p2tr, 96_000n)], V3));
   await duel.mine(1);
 });

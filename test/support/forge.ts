@@ -47,7 +47,8 @@ export class Forge {
     const coins = [...new Set(Array.from({ length: 1 + roll(2) }, () => pick(roll, this.#coins)))];
     const locks = Array.from({ length: 1 + roll(3) }, () => this.#anyLock());
     const total = sumSats(coins.map((coin) => coin.output.value));
-    const each = (total - pick(roll, FEES)) / BigInt(locks.length);
+    const fee = pick(roll, FEES);
+    const each = (total - (fee < total ? fee : 0n)) / BigInt(locks.length);
     const sequences = coins.map(() => pick(roll, [2, 2, 0xffffffff]));
     const version = pick(roll, [1, 2, 2, 2, 3, 3]);
     const tx = spend(

@@ -53,7 +53,7 @@ const withInputAt = (tx: Tx, roll: Dice, change: (input: TxIn) => Partial<TxIn>)
   return { ...tx, inputs: tx.inputs.map((input, i) => (i === at ? { ...input, ...change(input) } : input)) };
 };
 
-function flipped(bytes: Uint8Array, roll: Dice): Uint8Array {
+export function flipped(bytes: Uint8Array, roll: Dice): Uint8Array {
   if (bytes.length === 0) return bytes;
   const copy = Uint8Array.from(bytes);
   copy[roll(copy.length)]! ^= 1 << roll(8);

@@ -16,7 +16,7 @@ import type { Secp } from '../../crypto/secp.ts';
 import { type Acceptance, conflictsOf, restoredEntry } from './acceptance.ts';
 import { type Admission, admitOne, admitPair, checkPair } from './admission.ts';
 import type { BlockStore } from './block-file.ts';
-import { checkAlone, checkBlock } from './block-rules.ts';
+import { checkAlone, checkBits, checkBlock } from './block-rules.ts';
 import type { SatsPerKvb } from './fee-rate.ts';
 import { decodeEntry, encodeEntry, type JournalEntry } from './journal.ts';
 import { type ChainBlock, Ledger } from './ledger.ts';
@@ -137,8 +137,9 @@ export class RegtestNode {
       this.connect(block);
       return 'connected';
     }
-    this.#branchTo(block);
     checkAlone(block);
+    this.#branchTo(block);
+    checkBits(block.header);
     this.#branches.set(hash, block);
     return this.activate(block) ? 'reorganized' : 'kept';
   }

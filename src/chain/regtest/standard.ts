@@ -1,7 +1,7 @@
 /** What bitcoind's mempool calls standard, in a transaction by itself and in how it spends. */
 import type { Bytes } from '../../base/bytes.ts';
 import { isP2A, isP2SH, isPushOnly, witnessProgram } from '../../bitcoin/script.ts';
-import { accurateSigops, redeemScript } from '../../bitcoin/sigops.ts';
+import { accurateSigops, legacyInputSigops, redeemScript } from '../../bitcoin/sigops.ts';
 import { LEAF_VERSION } from '../../bitcoin/taproot.ts';
 import { serializeTx, type Tx, type TxIn, type TxOut, weightOf } from '../../bitcoin/tx.ts';
 import { multisigOf, scriptTypeOf } from '../script-type.ts';
@@ -17,6 +17,8 @@ const MAX_SCRIPT_SIG = 1650;
 const MAX_DATA_SCRIPT = 83;
 const MAX_BARE_KEYS = 3;
 const MAX_P2SH_SIGOPS = 15;
+/** BIP54. */
+const MAX_LEGACY_SIGOPS = 2500;
 const P2WSH = { script: 3600, items: 100, item: 80 } as const;
 const MAX_TAPSCRIPT_ITEM = 80;
 const ANNEX_TAG = 0x50;
@@ -49,6 +51,8 @@ export function checkStandardTx(tx: Tx): void {
 
 /** Refuses inputs whose outputs nobody should spend by relay. */
 export function checkStandardInputs(tx: Tx, prevouts: readonly TxOut[]): void {
+  const legacySigops = legacyInputSigops(tx, prevouts);
+  check(legacySigops <= MAX_LEGACY_SIGOPS, 'bad-txns-nonstandard-inputs', `${legacySigops} legacy sigops`);
   for (const [i, input] of tx.inputs.entries()) {
     const { script } = prevouts[i]!;
     const type = scriptTypeOf(script);
