@@ -210,6 +210,24 @@ test('the whole program tells where its door is, and bitcoin-cli finds the login
   assert.equal(logins[0], logins[1]);
 });
 
+test('our own bitcoind adapter runs on the door of another embedded chain', async () => {
+  const served = await startStack();
+  const { url, user, password } = served.ready.chain.rpc;
+  try {
+    const guest = await startStack(['--chain', url.replace('://', `://${user}:${password}@`)]);
+    try {
+      assert.equal(guest.ready.chain.kind, 'bitcoind');
+      assert.equal(guest.ready.chain.rpc.url, url);
+      const heightAt = async (esplora: string): Promise<string> => (await fetch(`${esplora}/blocks/tip/height`)).text();
+      assert.equal(await heightAt(guest.ready.chain.esplora), await heightAt(served.ready.chain.esplora));
+    } finally {
+      await guest.stop();
+    }
+  } finally {
+    await served.stop();
+  }
+});
+
 /** The client that stands beside the bitcoind to test against. */
 function findCli(): string | undefined {
   const { binary } = requireBitcoind('bitcoin-cli');

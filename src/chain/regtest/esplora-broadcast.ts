@@ -4,20 +4,13 @@ import { formatBtc } from '../../base/units.ts';
 import { parseTx, type Tx, txidOf, wtxidOf } from '../../bitcoin/tx.ts';
 import type { BroadcastErrorCode, Chain } from '../chain.ts';
 import type { Explorer } from '../explorer.ts';
-
-/** bitcoind's RPC error numbers. */
-const RPC_CODES: Readonly<Record<BroadcastErrorCode, number>> = {
-  TX_DECODE_FAILED: -22,
-  TX_MISSING_INPUTS: -25,
-  TX_REJECTED: -26,
-  TX_ALREADY_IN_CHAIN: -27,
-};
+import { BROADCAST_ERROR, RPC_ERROR } from './rpc/error.ts';
 
 const isBroadcastError = (error: unknown): error is ProtocolError<BroadcastErrorCode> =>
-  error instanceof ProtocolError && error.code in RPC_CODES;
+  error instanceof ProtocolError && error.code in BROADCAST_ERROR;
 
 const rpcError = (call: string, { code, message }: ProtocolError<BroadcastErrorCode>): string =>
-  `${call} RPC error: ${JSON.stringify({ code: RPC_CODES[code], message })}`;
+  `${call} RPC error: ${JSON.stringify({ code: RPC_ERROR[BROADCAST_ERROR[code]], message })}`;
 
 const undecodable = (): ProtocolError<BroadcastErrorCode> => new ProtocolError('TX_DECODE_FAILED', 'TX decode failed');
 

@@ -2,7 +2,7 @@
 import { messageOf, ProtocolError } from '../../../base/errors.ts';
 import type { BroadcastErrorCode } from '../../chain.ts';
 import type { RegtestErrorCode } from '../chain.ts';
-import { RPC_ERROR, RpcError } from './error.ts';
+import { BROADCAST_ERROR, RPC_ERROR, RpcError, type RpcErrorKind } from './error.ts';
 import type { Method } from './method.ts';
 import { type Body, type Parsed, parseBody, replyTo } from './request.ts';
 
@@ -14,11 +14,8 @@ export interface Answer {
 
 export type Dispatch = (text: string) => Promise<Answer>;
 
-const KINDS: Readonly<Record<BroadcastErrorCode | RegtestErrorCode, keyof typeof RPC_ERROR>> = {
-  TX_DECODE_FAILED: 'decode',
-  TX_REJECTED: 'rejected',
-  TX_MISSING_INPUTS: 'verify',
-  TX_ALREADY_IN_CHAIN: 'alreadyInChain',
+const KINDS: Readonly<Record<BroadcastErrorCode | RegtestErrorCode, RpcErrorKind>> = {
+  ...BROADCAST_ERROR,
   BLOCK_DECODE_FAILED: 'decode',
   BLOCK_REJECTED: 'verify',
   BAD_BLOCK_COUNT: 'invalidParameter',

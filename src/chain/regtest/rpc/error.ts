@@ -1,4 +1,5 @@
 /** bitcoind's error numbers, and the refusal that carries one. */
+import type { BroadcastErrorCode } from '../../chain.ts';
 
 export const RPC_ERROR = {
   misc: -1,
@@ -17,18 +18,27 @@ export const RPC_ERROR = {
   parse: -32700,
 } as const;
 
+export type RpcErrorKind = keyof typeof RPC_ERROR;
 export type RpcErrorCode = (typeof RPC_ERROR)[keyof typeof RPC_ERROR];
+
+/** How bitcoind numbers the refusals of a broadcast. */
+export const BROADCAST_ERROR: Readonly<Record<BroadcastErrorCode, RpcErrorKind>> = {
+  TX_DECODE_FAILED: 'decode',
+  TX_MISSING_INPUTS: 'verify',
+  TX_REJECTED: 'rejected',
+  TX_ALREADY_IN_CHAIN: 'alreadyInChain',
+};
 
 export class RpcError extends Error {
   override readonly name = 'RpcError';
   readonly code: RpcErrorCode;
 
-  constructor(kind: keyof typeof RPC_ERROR, message: string) {
+  constructor(kind: RpcErrorKind, message: string) {
     super(message);
     this.code = RPC_ERROR[kind];
   }
 }
 
-export function demand(condition: unknown, kind: keyof typeof RPC_ERROR, message: string): asserts condition {
+export function demand(condition: unknown, kind: RpcErrorKind, message: string): asserts condition {
   if (!condition) throw new RpcError(kind, message);
 }
