@@ -157,6 +157,25 @@ describe('a bitcoind that is not fit', { skip }, () => {
     await db.close();
   });
 
+  test('does not answer when it is left', async () => {
+    proxy.tamper = () => undefined;
+    const db = await memoryIndex();
+    const { lines, log } = listeningLog();
+    const client = createRpcClient({ url: proxy.url, credentials: () => CREDENTIALS });
+    const chain = await openBitcoindChain(node, db, { client, log });
+    proxy.isSilent = true;
+    const asked = chain.sync().catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const start = Date.now();
+    await chain.close();
+    await asked;
+    proxy.isSilent = false;
+    assert.ok(Date.now() - start < 2_000);
+    assert.deepEqual(lines, []);
+    assert.equal(await codeOf(chain.tip()), 'NODE_UNREACHABLE');
+    await db.close();
+  });
+
   test('falls behind while it is in use', async () => {
     proxy.tamper = () => undefined;
     const db = await memoryIndex();

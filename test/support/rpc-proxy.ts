@@ -8,6 +8,8 @@ export type Tamper = (method: string, result: unknown) => { result?: unknown; er
 export interface RpcProxy {
   readonly url: string;
   tamper: Tamper;
+  /** Takes requests and answers none. */
+  isSilent: boolean;
   close(): Promise<void>;
 }
 
@@ -22,6 +24,7 @@ export async function startRpcProxy(target: string, tamper: Tamper = () => undef
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
+    if (proxy.isSilent) return;
     const authorization = request.headers.authorization ?? '';
     const reached = await fetch(target, { method: 'POST', body, headers: { authorization } }).catch(() => undefined);
     if (!reached?.ok) {
@@ -41,6 +44,7 @@ export async function startRpcProxy(target: string, tamper: Tamper = () => undef
   const proxy: RpcProxy = {
     url: `http://127.0.0.1:${port}`,
     tamper,
+    isSilent: false,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -24,6 +24,7 @@ import { createMiner } from './miner.ts';
 import { outputOf, transactionOf, unspentOf } from './view.ts';
 
 export interface BitcoindOptions {
+  /** Closed with the chain. */
   readonly client: RpcClient;
   readonly network: Network;
   readonly secp: Secp;
@@ -148,6 +149,11 @@ export async function createBitcoindChain(options: BitcoindOptions): Promise<Bit
     faucet,
     fillFaucet: fill,
     sync: follower.sync,
-    close: follower.stop,
+    async close() {
+      const stopped = follower.stop();
+      // A node that does not answer is not waited for.
+      client.close();
+      await stopped;
+    },
   };
 }

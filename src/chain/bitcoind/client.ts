@@ -31,6 +31,8 @@ export interface RpcClient {
   call<T>(method: string, ...params: readonly unknown[]): Promise<T>;
   /** Answers in the order of the calls, refusals among them. The node works on them one after the other. */
   batch<T>(calls: readonly RpcCall[]): Promise<(T | RpcError)[]>;
+  /** Gives up what has not been answered yet. */
+  close(): void;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -83,6 +85,7 @@ function createLimit(limit: number): <R>(work: () => Promise<R>) => Promise<R> {
 
 export function createRpcClient({ url, credentials, timeout = TIMEOUT_MS }: RpcOptions): RpcClient {
   const inTurn = createLimit(MAX_REQUESTS_AT_ONCE);
+  const closing = new AbortController();
 
   async function post(body: string): Promise<Response> {
     const { user, password } = credentials();
@@ -90,8 +93,9 @@ export function createRpcClient({ url, credentials, timeout = TIMEOUT_MS }: RpcO
       authorization: `Basic ${toBase64(utf8(`${user}:${password}`))}`,
       'content-type': 'application/json',
     };
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(timeout)]);
     try {
-      return await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeout) });
+      return await fetch(url, { method: 'POST', headers, body, signal });
     } catch (error) {
       throw new NodeError('NODE_UNREACHABLE', `no node answers at ${url}: ${reasonOf(error)}`);
     }
@@ -122,6 +126,7 @@ export function createRpcClient({ url, credentials, timeout = TIMEOUT_MS }: RpcO
   return {
     url,
     batch,
+    close: () => closing.abort(),
     async call<T>(method: string, ...params: readonly unknown[]) {
       const [answer] = demand(await batch<T>([{ method, params }]));
       return answer as T;

@@ -120,6 +120,7 @@ export function createFollower(options: FollowerOptions): Follower {
       checkSynced(info, network);
       return;
     }
+    throw new NodeError('NODE_UNREACHABLE', 'the chain has been closed');
   }
 
   async function changeTo(info: ChainInfo): Promise<ChainChange | undefined> {
@@ -172,7 +173,8 @@ export function createFollower(options: FollowerOptions): Follower {
   /** One line when trouble begins, or becomes another, and one when it ends. */
   function note(error: unknown): void {
     const found = asNodeError(error);
-    if (troubleSince === undefined || found.code !== trouble?.code) {
+    const isNew = troubleSince === undefined || found.code !== trouble?.code;
+    if (isNew && !isStopped) {
       log.error({ code: found.code, ...(found !== error && { err: error }) }, found.message);
     }
     troubleSince ??= clock.now();

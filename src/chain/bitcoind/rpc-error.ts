@@ -12,8 +12,6 @@ export class RpcError extends Error {
 /** bitcoind's numbers for the refusals that are told apart. */
 export const RPC = {
   MISC: -1,
-  NOT_FOUND: -5,
-  INVALID_PARAMETER: -8,
   DESERIALIZATION: -22,
   VERIFY: -25,
   VERIFY_REJECTED: -26,
