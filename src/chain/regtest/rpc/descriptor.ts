@@ -1,12 +1,13 @@
 /** Output descriptors (BIP380 and after) as far as single keys and plain scripts go. */
 import { type Bytes, toHex } from '../../../base/bytes.ts';
-import { addressOf, parseAddress } from '../../../bitcoin/address.ts';
+import { addressOf } from '../../../bitcoin/address.ts';
 import { compressedKey } from '../../../bitcoin/interpreter/ecdsa-encoding.ts';
 import { instructions, OP, p2tr, p2wpkh, push, pushNumber, script } from '../../../bitcoin/script.ts';
 import { tapTweak } from '../../../bitcoin/taproot.ts';
 import { hash160, sha256 } from '../../../crypto/hash.ts';
 import type { Secp } from '../../../crypto/secp.ts';
 import { multisigOf, scriptTypeOf } from '../../script-type.ts';
+import { addressScript } from './address-script.ts';
 import { hexBytes } from './arguments.ts';
 import { checksumOf, withChecksum } from './descriptor-checksum.ts';
 import { demand, RpcError } from './error.ts';
@@ -109,14 +110,6 @@ function taprootOf(secp: Secp, argument: string): Bytes {
   return p2tr(output.xonly);
 }
 
-function addressScript(argument: string): Bytes {
-  try {
-    return parseAddress('regtest', argument);
-  } catch {
-    throw bad('Address is not valid');
-  }
-}
-
 function scriptOf(secp: Secp, expression: string): Bytes {
   const [name, argument] = split(expression);
   switch (name) {
@@ -167,19 +160,24 @@ export function checkedExpression(descriptor: string): string {
   return expression;
 }
 
+/** BIP384: a combination stands for all that a wallet of one key might have paid to. */
+function expressionsOf(secp: Secp, expression: string): readonly string[] {
+  const [name, argument] = split(expression);
+  if (name !== 'combo') return [unsorted(expression)];
+  const legacy = [`pk(${argument})`, `pkh(${argument})`];
+  const isCompressed = keyOf(secp, argument, true).length === 33;
+  return isCompressed ? [...legacy, `wpkh(${argument})`, `sh(wpkh(${argument}))`] : legacy;
+}
+
 /** The scripts of a descriptor over keys in hex. Throws `RpcError` when it is malformed or asks for more than that. */
 export function parseDescriptor(secp: Secp, descriptor: string): readonly Described[] {
   const expression = checkedExpression(descriptor);
   const [name, argument] = split(expression);
   if (name === 'raw' || name === 'addr') {
-    const output = name === 'raw' ? hexBytes(argument, 'raw') : addressScript(argument);
+    const output = name === 'raw' ? hexBytes(argument, 'raw') : addressScript(argument, 'Address is not valid');
     return [{ script: output, descriptor: inferDescriptor(secp, output) }];
   }
-  const isShort = name === 'combo' && keyOf(secp, argument, true).length === 33;
-  const names = isShort ? ['pk', 'pkh', 'wpkh', 'sh(wpkh'] : name === 'combo' ? ['pk', 'pkh'] : [];
-  const expressions =
-    names.length === 0 ? [expression] : names.map((n) => `${n}(${argument})${n.includes('(') ? ')' : ''}`);
-  return expressions.map(unsorted).map((text) => ({
+  return expressionsOf(secp, expression).map((text) => ({
     script: scriptOf(secp, text),
     descriptor: withChecksum(explained(text)),
   }));

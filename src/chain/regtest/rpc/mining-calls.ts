@@ -1,11 +1,11 @@
 /** Calls that change the chain: blocks mined, handed in, taken off and brought back, and the clock they go by. */
 import { type Bytes, fromHex, isTxid, toHex } from '../../../base/bytes.ts';
 import { ProtocolError } from '../../../base/errors.ts';
-import { parseAddress } from '../../../bitcoin/address.ts';
 import { type BlockHash, blockHash, parseHeader, serializeBlock } from '../../../bitcoin/block.ts';
 import type { Tx } from '../../../bitcoin/tx.ts';
 import { mineBlock } from '../miner.ts';
 import { TxRejection } from '../rejection.ts';
+import { addressScript } from './address-script.ts';
 import type { Arguments } from './arguments.ts';
 import type { BlockIndex, IndexedBlock } from './block-index.ts';
 import { parseDescriptor } from './descriptor.ts';
@@ -17,14 +17,6 @@ import { decodeTx } from './package-calls.ts';
 /** Bytes of a serialized header. */
 const HEADER_SIZE = 80;
 const MAX_CONF_TARGET = 1008;
-
-function addressScript(text: string, complaint = 'Error: Invalid address'): Bytes {
-  try {
-    return parseAddress('regtest', text);
-  } catch {
-    throw new RpcError('notFound', complaint);
-  }
-}
 
 export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex): readonly Method[] {
   /** A descriptor of several scripts pays the one that fits most: a key's witness script, or the only one. */
@@ -94,7 +86,7 @@ export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex
       submit(args.string('hexdata')),
     ),
     method('generatetoaddress nblocks address [maxtries]', 'Mines blocks that pay to an address.', (args) =>
-      chain.mine(args.int('nblocks'), addressScript(args.string('address'))),
+      chain.mine(args.int('nblocks'), addressScript(args.string('address'), 'Error: Invalid address')),
     ),
     method('generatetodescriptor num_blocks descriptor [maxtries]', 'Mines blocks that pay to a descriptor.', (args) =>
       chain.mine(args.int('num_blocks'), descriptorScript(args.string('descriptor'))),

@@ -2,12 +2,13 @@
 import { toHex } from '../../../base/bytes.ts';
 import { invariant } from '../../../base/errors.ts';
 import { sats, sumSats } from '../../../base/units.ts';
-import { addressOf, parseAddress } from '../../../bitcoin/address.ts';
+import { addressOf } from '../../../bitcoin/address.ts';
 import type { ChainUtxo } from '../../chain.ts';
 import { scriptHashOf } from '../../script-hash.ts';
 import { View } from '../view.ts';
+import { addressScript } from './address-script.ts';
 import { inferDescriptor } from './descriptor.ts';
-import { demand, RpcError } from './error.ts';
+import { demand } from './error.ts';
 import { btcJson } from './json.ts';
 import { type Method, method, type RpcContext } from './method.ts';
 
@@ -21,6 +22,7 @@ export function walletCalls({ chain, node, secp }: RpcContext): readonly Method[
   const script = chain.faucetScript;
   const address = addressOf('regtest', script);
   invariant(address, 'the faucet has an address');
+  const descriptor = inferDescriptor(secp, script);
   const names = new Set([DEFAULT_NAME]);
 
   const depthOf = ({ confirmation }: ChainUtxo): number => (confirmation ? ledger.height - confirmation.height + 1 : 0);
@@ -50,7 +52,7 @@ export function walletCalls({ chain, node, secp }: RpcContext): readonly Method[
     confirmations: depthOf(coin),
     spendable: true,
     solvable: true,
-    desc: inferDescriptor(secp, coin.script),
+    desc: descriptor,
     parent_descs: [],
     safe: true,
   });
@@ -122,17 +124,9 @@ export function walletCalls({ chain, node, secp }: RpcContext): readonly Method[
           'invalidParameter',
           'the faucet pays its fees itself: subtractfeefromamount is not supported',
         );
-        const txid = await chain.faucet(destination(args.string('address')), sats(amount));
+        const txid = await chain.faucet(addressScript(args.string('address'), 'Invalid address'), sats(amount));
         return args.bool('verbose', false) ? { txid, fee_reason: 'Fixed rate' } : txid;
       },
     ),
   ];
-}
-
-function destination(text: string): Uint8Array {
-  try {
-    return parseAddress('regtest', text);
-  } catch {
-    throw new RpcError('notFound', `Invalid address: ${text.slice(0, 100)}`);
-  }
 }
