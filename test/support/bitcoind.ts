@@ -102,6 +102,9 @@ export interface BitcoindOptions {
   readonly credentials?: 'password' | 'cookie';
 }
 
+/** For calls that broadcast: no guard against fees and burnt amounts that a person did not mean. */
+export const NO_CAPS: readonly number[] = [0, 21_000_000];
+
 export const BITCOIND_USER = 'judge';
 export const BITCOIND_PASSWORD = 'judge';
 

@@ -5,7 +5,7 @@ import { type Block, serializeBlock } from '../../src/bitcoin/block.ts';
 import { isOpReturn } from '../../src/bitcoin/script.ts';
 import { type Tx, txHex } from '../../src/bitcoin/tx.ts';
 import type { RegtestChain } from '../../src/chain/regtest/chain.ts';
-import type { Bitcoind, RpcAnswer, RpcCall } from './bitcoind.ts';
+import { type Bitcoind, NO_CAPS, type RpcAnswer, type RpcCall } from './bitcoind.ts';
 import { reasonOf } from './regtest.ts';
 
 export interface Verdict {
@@ -62,9 +62,6 @@ const RENAMED: readonly (readonly [RegExp, string])[] = [
 ];
 const plain = (reason: string): string =>
   RENAMED.reduce((text, [pattern, name]) => text.replace(pattern, name), reason);
-
-/** bitcoind's guards against fees and burnt amounts that a person did not mean. */
-const NO_CAPS = [0, 21_000_000];
 
 /** Knots does not read block headers of a negative version; Bitcoin Core reads and refuses them. */
 const UNREAD = 'Block decode failed';

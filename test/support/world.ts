@@ -27,6 +27,7 @@ import { loadSecp } from '../../src/runtime/secp-wasm.ts';
 import type { Db } from '../../src/store/db.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { type Audit, auditor } from './audit.ts';
+import { offerForRecord } from './chain-record.ts';
 import { observed, testDatabase } from './database.ts';
 import { createLife, type Life, mortalChain, mortalClock, mortalDb, mortalFetch } from './mortal.ts';
 
@@ -129,6 +130,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
   const clock = createManualClock();
   const entropy = createManualEntropy(seed);
   const chain = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000) });
+  await offerForRecord(seed, chain);
   const keys = deriveArkKeys(entropy.bytes(32));
   const aggregators = createAggregators(secp);
   const open = await testDatabase(file);
