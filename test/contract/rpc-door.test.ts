@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { toHex } from '../../src/base/bytes.ts';
 import { addressOf } from '../../src/bitcoin/address.ts';
 import { txHex } from '../../src/bitcoin/tx.ts';
 import { RPC_ERROR } from '../../src/chain/regtest/rpc/error.ts';
 import { isJsonArray, type Json, type JsonObject } from '../../src/chain/regtest/rpc/json.ts';
+import { scriptTypeOf } from '../../src/chain/script-type.ts';
 import { requireBitcoind } from '../support/bitcoind.ts';
-import { coinOf, pay, spend, testChain } from '../support/regtest.ts';
+import { coinOf, pay, secp, spend, testChain } from '../support/regtest.ts';
 import { errorCodeOf, RPC_PASSWORD, RPC_USER, resultOf, type ServedDoor, serveDoor } from '../support/rpc-door.ts';
 import { startStack } from '../support/stack.ts';
 
@@ -105,6 +107,10 @@ doorTest('blocks come by address, by descriptor and by what they shall hold', as
   const to = addressOf('regtest', locks.p2tr.script)!;
   const ours = spend([coin!], [pay(locks.p2tr, 90_000n)]);
   await resultOf(door.call('generatetodescriptor', 1, `addr(${to})`));
+  const combination = `combo(${toHex(secp.publicKey(new Uint8Array(32).fill(1)))})`;
+  const mined = (await resultOf(door.call('generatetodescriptor', 1, combination))) as readonly string[];
+  const paid = (await chain.transaction((await chain.explorer.block(mined[0]!))!.txids[0]!))!.tx.outputs[0]!;
+  assert.equal(scriptTypeOf(paid.script), 'witness_v0_keyhash');
   const txid = (await resultOf(door.call('sendrawtransaction', txHex(ours)))) as string;
   const next = spend([coinOf(ours, 0, locks.p2tr)], [pay(locks.p2tr, 80_000n)]);
   await resultOf(door.call('generateblock', to, [txid, txHex(next)]));

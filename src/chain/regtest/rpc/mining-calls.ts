@@ -19,10 +19,10 @@ const HEADER_SIZE = 80;
 const MAX_CONF_TARGET = 1008;
 
 export function miningCalls({ chain, node, secp }: RpcContext, index: BlockIndex): readonly Method[] {
-  /** A descriptor of several scripts pays the one that fits most: a key's witness script, or the only one. */
+  /** Of a key's combination the third, which is its witness script, or of an uncompressed key's the hash of it. */
   function descriptorScript(text: string): Bytes {
     const scripts = parseDescriptor(secp, text);
-    return (scripts[2] ?? scripts[0]!).script;
+    return (scripts[2] ?? scripts[1] ?? scripts[0]!).script;
   }
 
   /** An address or a descriptor. */
