@@ -49,33 +49,39 @@ describe('a unilateral exit', () => {
   /** Blocks from a VTXO's confirmation until the SDK dares to claim it, the default of `up`. */
   const EXIT_DELAY = 20;
 
-  /** Unrolls the only VTXO, waits and claims it; checks what wallet and chain say on the way. */
+  /** Takes what was unrolled from the chain as soon as the SDK dares to, and no block earlier unless it is late. */
+  async function claim(wallet: Wallet, txid: string): Promise<void> {
+    const cold = await ark.onchainWallet();
+    const complete = (): Promise<string> => Unroll.completeUnroll(wallet, [txid], cold.address);
+    const status = await wallet.onchainProvider.getTxStatus(txid);
+    assert.ok(status.confirmed);
+    const missing = status.blockHeight + EXIT_DELAY - (await ark.mine(0));
+    if (missing > 0) {
+      await ark.mine(missing - 1);
+      await assert.rejects(complete);
+      await ark.mine(1);
+    }
+    const claimTxid = await complete();
+    await ark.mine(1);
+    assert.ok((await wallet.onchainProvider.getTxStatus(claimTxid)).confirmed);
+    assert.ok((await cold.getBalance()) > 0);
+    await expectBalance(wallet, {});
+  }
+
+  /** Unrolls the only VTXO and claims it; checks what the wallet says on the way. */
   async function exitAlone(wallet: Wallet, value: number): Promise<void> {
     const onchain = await ark.onchainWallet(wallet);
     await ark.faucet(onchain.address, 100_000);
     const [vtxo, ...others] = await wallet.getVtxos();
     assert.deepEqual(others, []);
+    assert.equal(vtxo!.value, value);
     await ark.unroll(wallet, vtxo!);
     await eventually(async () => {
       const [unrolled, ...more] = await wallet.getVtxos({ withUnrolled: true });
       assert.deepEqual(more, []);
       assert.ok(unrolled!.isUnrolled);
     });
-
-    const cold = await ark.onchainWallet();
-    const claim = (): Promise<string> => Unroll.completeUnroll(wallet, [vtxo!.txid], cold.address);
-    const status = await wallet.onchainProvider.getTxStatus(vtxo!.txid);
-    assert.ok(status.confirmed);
-    const tip = await ark.mine(0);
-    await ark.mine(status.blockHeight + EXIT_DELAY - 1 - tip);
-    await assert.rejects(claim);
-    await ark.mine(1);
-    await claim();
-    await ark.mine(1);
-    const [coin] = await cold.getCoins();
-    assert.ok(coin!.status.confirmed);
-    assert.ok(coin!.value > value - 1_000 && coin!.value < value);
-    await expectBalance(wallet, {});
+    await claim(wallet, vtxo!.txid);
   }
 
   test('of a settled VTXO', async () => {
@@ -85,6 +91,7 @@ describe('a unilateral exit', () => {
     await Promise.all([alice.settle(), bob.settle()]);
     await ark.mine(1);
     await exitAlone(alice, 21_000);
+    await expectHistory(alice, ['RECEIVED 21000 boarding']);
     await expectBalance(bob, { settled: 22_000 });
     await exitAlone(bob, 22_000);
   });
@@ -102,5 +109,16 @@ describe('a unilateral exit', () => {
     assert.equal(chain.length, 6, 'commitment, batch leaf, then a checkpoint and an Ark transaction for each hop');
     await exitAlone(carol, 15_000);
     for (const { txid } of chain) assert.ok((await carol.onchainProvider.getTxStatus(txid)).confirmed);
+    await expectHistory(carol, ['RECEIVED 15000 offchain']);
+
+    // The senders' change went on chain with it: still theirs, but no longer to be spent off-chain.
+    await expectBalance(alice, { preconfirmed: 10_000 });
+    await expectHistory(alice, ['RECEIVED 30000 boarding', 'SENT 20000 offchain']);
+    const [change] = await alice.getVtxos();
+    assert.ok(change!.isUnrolled);
+    const payment = { address: await carol.getAddress(), amount: 1_000 };
+    await assert.rejects(alice.sendBitcoin(payment), { name: 'VTXO_ALREADY_UNROLLED' });
+    await claim(alice, change!.txid);
+    await claim(bob, (await bob.getVtxos())[0]!.txid);
   });
 });

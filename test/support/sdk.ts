@@ -1,6 +1,6 @@
 /** Wallets of the published Arkade SDK against a running stack, and what its operator does around them. */
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
+import { after, before, mock } from 'node:test';
 import {
   EsploraProvider,
   type Identity,
@@ -19,6 +19,8 @@ import { type RunningStack, startStack } from './stack.ts';
 
 // What every user of the SDK does on Node, which has no EventSource of its own.
 Object.assign(globalThis, { EventSource });
+// The SDK reports on the console what it then deals with; whether it does is what the tests look at.
+for (const level of ['debug', 'info', 'warn', 'error'] as const) mock.method(console, level, () => {});
 
 export interface Operator {
   /** Mines blocks; returns the new height. */
@@ -65,10 +67,9 @@ export const freshStorage = (): Storage => ({
 });
 
 export interface ArkUse extends Operator {
-  readonly stack: RunningStack;
   readonly ready: Ready;
-  /** Starts the process, again after a crash; once is done before the first test. */
-  start(): Promise<void>;
+  /** Kills the process with SIGKILL and starts it again, behind the same doors. */
+  crash(): Promise<void>;
   /** A wallet that does nothing by itself; without an identity it is a new user's. */
   wallet(identity?: Identity, storage?: Storage): Promise<Wallet>;
   /** An on-chain wallet with the keys of `owner`, or new ones. */
@@ -79,30 +80,39 @@ export interface ArkUse extends Operator {
   unroll(wallet: Wallet, vtxo: { readonly txid: string; readonly vout: number }): Promise<void>;
 }
 
+const doorsOf = ({ ark, chain }: Ready): string[] => {
+  const port = (url: string): string => new URL(url).port;
+  return [
+    ...['--ark-port', port(ark.url)],
+    ...['--ark-admin-port', port(ark.adminUrl)],
+    ...['--chain-port', port(chain.esplora)],
+  ];
+};
+
 /** A stack of its own for the tests of a file; it ends after them, and so do the wallets opened on it. */
 export function useArk(flags: readonly string[] = []): ArkUse {
   let stack: RunningStack;
   let operator: Operator;
   const wallets: Wallet[] = [];
-  const start = async (): Promise<void> => {
-    stack = await startStack(['--session-duration', '6', ...flags]);
+  const start = async (doors: readonly string[] = []): Promise<void> => {
+    stack = await startStack(['--session-duration', '6', ...flags, ...doors]);
     operator = operatorOf(stack.ready);
   };
   const onchainWallet = ({ identity }: { readonly identity: Identity } = { identity: SingleKey.fromRandomBytes() }) =>
     OnchainWallet.create(identity, 'regtest', explorerOf(stack.ready));
 
-  before(start);
+  before(() => start());
   after(async () => {
     await Promise.all(wallets.map((wallet) => wallet.dispose()));
     await stack?.stop();
   });
   return {
-    start,
-    get stack() {
-      return stack;
-    },
     get ready() {
       return stack.ready;
+    },
+    async crash() {
+      await stack.kill();
+      await start(doorsOf(stack.ready));
     },
     mine: (blocks) => operator.mine(blocks),
     faucet: (address, sats) => operator.faucet(address, sats),
