@@ -3,7 +3,7 @@
  * VTXOs exist. Between the two writes the batch is `pending`; a restart finds it so and finishes or undoes it.
  */
 import { type Txid, toHex } from '../../base/bytes.ts';
-import { invariant, ProtocolError } from '../../base/errors.ts';
+import { invariant } from '../../base/errors.ts';
 import { sats, sumSats } from '../../base/units.ts';
 import { addressOf } from '../../bitcoin/address.ts';
 import { type Psbt, prevoutsOf, psbtBase64, type TapScriptSig, withInput } from '../../bitcoin/psbt.ts';
@@ -14,6 +14,7 @@ import { nodePsbt } from '../protocol/batch-tree.ts';
 import { arkError } from '../protocol/errors.ts';
 import { finalize, leafFields, signLeaf } from '../protocol/leaf-spend.ts';
 import { type BuiltBatch, isBoarding, vtxoOutputs } from './batch-build.ts';
+import { isRejection, undoBatch } from './batch-fate.ts';
 import type { ArkContext } from './context.ts';
 import { boardingLeaf } from './debts.ts';
 import type { Notifier } from './notifier.ts';
@@ -21,17 +22,16 @@ import type { RegisteredInput } from './registration.ts';
 import {
   type Batch,
   type BatchSummary,
-  deleteBatchArtifacts,
   type Forfeit,
+  finishBatch,
   insertBatch,
   insertForfeits,
   insertTreeTxs,
-  settleBatch,
   type TreeName,
   type TreeTx,
 } from './store/batches.ts';
 import { deleteIntentsOf, type StoredIntent } from './store/intents.ts';
-import { insertVtxos, type NewVtxo, spendVtxo, unspendSettled, vtxosByTxid, vtxosSpentBy } from './store/vtxos.ts';
+import { insertVtxos, type NewVtxo, spendVtxo, vtxosByTxid, vtxosSpentBy } from './store/vtxos.ts';
 
 /** All that a batch has gathered when it is ready to settle. */
 export interface GatheredBatch {
@@ -53,9 +53,6 @@ export interface Settler {
   resume(batch: Batch): Promise<void>;
 }
 
-/** A node's definite no: the transaction is not and will not be in its mempool as it stands. */
-const isRejection = (error: unknown): boolean => error instanceof ProtocolError && error.code !== 'TX_ALREADY_IN_CHAIN';
-
 export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
   async function settle(gathered: GatheredBatch): Promise<Txid> {
     const tx = finalize(signCommitment(gathered));
@@ -66,7 +63,9 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
     } catch (error) {
       // Nobody but us has ever seen the transaction, so it can be forgotten, and its intents may try again. While its
       // fate is open they must not.
-      await (isRejection(error) ? undo(record) : ctx.db.write((tx) => deleteIntentsOf(tx, record.id)));
+      await (isRejection(error)
+        ? undoBatch(ctx, record, 'pending')
+        : ctx.db.write((tx) => deleteIntentsOf(tx, record.id)));
       throw error;
     }
     await conclude(record);
@@ -179,21 +178,13 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
   async function conclude(record: Batch): Promise<void> {
     const nowMs = ctx.clock.now();
     const settled = await ctx.db.write(async (tx) => {
-      const moved = await settleBatch(tx, record.id, 'final');
+      const moved = await finishBatch(tx, record.id);
       if (!moved) return false;
       await insertVtxos(tx, record.outputs, nowMs);
       await deleteIntentsOf(tx, record.id);
       return true;
     });
     if (settled) await announce(record);
-  }
-
-  async function undo(record: Batch): Promise<void> {
-    await ctx.db.write(async (tx) => {
-      if (!(await settleBatch(tx, record.id, 'failed'))) return;
-      await unspendSettled(tx, record.commitmentTxid!, ctx.clock.now());
-      await deleteBatchArtifacts(tx, record.commitmentTxid!);
-    });
   }
 
   async function announce(record: Batch): Promise<void> {
@@ -221,7 +212,7 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
       if (!(await isDoubleSpent(parseTx(batch.commitmentTx!)))) {
         return ctx.log.warn({ ...about, err: error }, 'an interrupted batch cannot be broadcast yet');
       }
-      await undo(batch);
+      await undoBatch(ctx, batch, 'pending');
       return ctx.log.warn({ ...about, err: error }, 'undid an interrupted batch: an input is spent otherwise');
     }
     await conclude(batch);

@@ -2,9 +2,8 @@
  * What the chain does to us: commitments confirm or fall out, VTXOs appear on chain. Works from events while the
  * server runs and by asking once at start, so that nothing which happened meanwhile is missed.
  */
-import type { Txid } from '../../base/bytes.ts';
-import { parseTx } from '../../bitcoin/tx.ts';
 import type { ChainEvent, ChainTx } from '../../chain/chain.ts';
+import { createBatchFate } from './batch-fate.ts';
 import type { Settler } from './batch-settle.ts';
 import type { ArkContext } from './context.ts';
 import { confirmBatch, pendingBatches, unconfirmedBatches } from './store/batches.ts';
@@ -22,6 +21,7 @@ export interface ChainWatcher {
 
 export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: readonly Chore[]): ChainWatcher {
   const { db, chain, log } = ctx;
+  const fate = createBatchFate(ctx);
   let unsubscribe = (): void => {};
   let tail: Promise<void> = Promise.resolve();
 
@@ -78,22 +78,8 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: re
 
   /** Settles the fate of interrupted batches and keeps unconfirmed commitments in the mempool. */
   async function followCommitments(): Promise<void> {
-    for (const batch of await unconfirmedBatches(db)) {
-      const txid = batch.commitmentTxid as Txid;
-      const found = await chain.transaction(txid);
-      const at = found?.confirmation;
-      if (at) await db.write((tx) => confirmBatch(tx, txid, at.height));
-      if (!found) await rebroadcast(txid, batch.commitmentTx!);
-    }
+    for (const batch of await unconfirmedBatches(db)) await fate.follow(batch);
     for (const batch of await pendingBatches(db)) await settler.resume(batch);
-  }
-
-  async function rebroadcast(txid: Txid, raw: string): Promise<void> {
-    try {
-      await chain.broadcast(parseTx(raw));
-    } catch (error) {
-      log.error({ err: error, commitmentTxid: txid }, 'a commitment transaction fell out of the mempool');
-    }
   }
 
   async function catchUp(): Promise<void> {

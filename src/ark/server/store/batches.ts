@@ -71,16 +71,23 @@ export async function insertBatch(tx: DbTx, batch: Omit<Batch, 'swept' | 'confir
   );
 }
 
-/**
- * Moves a pending batch on; false when it was not pending any more. One that failed gives its commitment's txid back,
- * since the next batch of the same intents may well come to the same.
- */
-export async function settleBatch(tx: DbTx, id: string, state: 'final' | 'failed'): Promise<boolean> {
-  const txid = state === 'failed' ? ', commitment_txid = null' : '';
-  const rows = await tx.run(`update ark_batch set state = $2${txid} where id = $1 and state = 'pending' returning id`, [
+/** Makes a pending batch final; false when it was not pending any more. */
+export async function finishBatch(tx: DbTx, id: string): Promise<boolean> {
+  const rows = await tx.run("update ark_batch set state = 'final' where id = $1 and state = 'pending' returning id", [
     id,
-    state,
   ]);
+  return rows.length === 1;
+}
+
+/**
+ * Gives up a batch that is in this state; false when it was not any more. It gives its commitment's txid back, since
+ * the next batch of the same intents may well come to the same.
+ */
+export async function failBatch(tx: DbTx, id: string, from: 'pending' | 'final'): Promise<boolean> {
+  const rows = await tx.run(
+    "update ark_batch set state = 'failed', commitment_txid = null where id = $1 and state = $2 returning id",
+    [id, from],
+  );
   return rows.length === 1;
 }
 

@@ -187,20 +187,15 @@ export async function markUnrolled(tx: DbTx, txid: Txid, nowMs: number): Promise
   return rows.map(toVtxo);
 }
 
-/**
- * Marks the VTXOs of these transactions, and all that was made off-chain from them, as swept.
- * Returns those that were not marked before.
- */
-export async function markSwept(tx: DbTx, leaves: readonly Txid[], nowMs: number): Promise<Vtxo[]> {
-  const swept: Vtxo[] = [];
+/** Visits these transactions and then, generation by generation, those made off-chain from their VTXOs, each once. */
+async function visitDescent(
+  tx: DbTx,
+  leaves: readonly Txid[],
+  visit: (generation: readonly Txid[]) => Promise<void>,
+): Promise<void> {
   const seen = new Set<Txid>(leaves);
   for (let generation = [...seen]; generation.length > 0; ) {
-    const marked = await tx.run(
-      `update ark_vtxo set swept = 1, updated_at = $1
-       where swept = 0 and unrolled = 0 and txid in (${slots(generation.length, 2)}) returning *`,
-      [nowMs, ...generation],
-    );
-    swept.push(...marked.map(toVtxo));
+    await visit(generation);
     const made = await tx.read(
       `select distinct ark_txid from ark_vtxo where ark_txid is not null and txid in (${slots(generation.length)})`,
       generation,
@@ -208,7 +203,62 @@ export async function markSwept(tx: DbTx, leaves: readonly Txid[], nowMs: number
     generation = made.map((row) => row.ark_txid as Txid).filter((txid) => !seen.has(txid));
     for (const txid of generation) seen.add(txid);
   }
+}
+
+/**
+ * Marks the VTXOs of these transactions, and all that was made off-chain from them, as swept.
+ * Returns those that were not marked before.
+ */
+export async function markSwept(tx: DbTx, leaves: readonly Txid[], nowMs: number): Promise<Vtxo[]> {
+  const swept: Vtxo[] = [];
+  await visitDescent(tx, leaves, async (generation) => {
+    const marked = await tx.run(
+      `update ark_vtxo set swept = 1, updated_at = $1
+       where swept = 0 and unrolled = 0 and txid in (${slots(generation.length, 2)}) returning *`,
+      [nowMs, ...generation],
+    );
+    swept.push(...marked.map(toVtxo));
+  });
   return swept;
+}
+
+/**
+ * Takes the unspent VTXOs of these transactions, and of all made off-chain from them, out of circulation: like unrolled
+ * ones they could only be boarded, if they were on chain.
+ */
+export const suspendVtxos = (tx: DbTx, leaves: readonly Txid[], nowMs: number): Promise<void> =>
+  visitDescent(tx, leaves, async (generation) => {
+    await tx.run(
+      `update ark_vtxo set unrolled = 1, updated_at = $1
+       where unrolled = 0 and spent_by is null and txid in (${slots(generation.length, 2)})`,
+      [nowMs, ...generation],
+    );
+  });
+
+/** Puts back what {@link suspendVtxos} took, but for the VTXOs that `isOnChain`. */
+export const resumeVtxos = (
+  tx: DbTx,
+  leaves: readonly Txid[],
+  isOnChain: ReadonlySet<Txid>,
+  nowMs: number,
+): Promise<void> =>
+  visitDescent(tx, leaves, async (generation) => {
+    for (const txid of generation.filter((each) => !isOnChain.has(each))) {
+      await tx.run('update ark_vtxo set unrolled = 0, updated_at = $2 where txid = $1 and unrolled = 1', [txid, nowMs]);
+    }
+  });
+
+/** Which transactions among these, and among all made off-chain from them, have VTXOs that count as unrolled. */
+export async function unrolledAmong(tx: DbTx, leaves: readonly Txid[]): Promise<Txid[]> {
+  const found: Txid[] = [];
+  await visitDescent(tx, leaves, async (generation) => {
+    const rows = await tx.read(
+      `select distinct txid from ark_vtxo where unrolled = 1 and txid in (${slots(generation.length)})`,
+      generation,
+    );
+    found.push(...rows.map((row) => row.txid as Txid));
+  });
+  return found;
 }
 
 /** Spent VTXOs that appeared on chain: somebody is taking what is not theirs any more, or was lied to. */
