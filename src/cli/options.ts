@@ -105,6 +105,7 @@ const FILE_SETTINGS = {
     parse: postgresUrl,
     fallback: undefined,
     placeholder: 'URL',
+    isSecret: true,
     help: 'PostgreSQL database, postgres://… (default: a file in the data folder)',
   } as Setting<string | undefined>,
   ephemeral: onOff('keep nothing: chain, database and keys live in memory'),

@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import { invariant } from '../base/errors.ts';
-import { isLost } from './postgres-client.ts';
+import { discard, isLost } from './postgres-client.ts';
 
 const RETRY_MS = 500;
 
@@ -22,22 +22,27 @@ export interface Turn {
  */
 export async function takeTurn(connect: () => Promise<pg.Client>, { onStandby, signal }: Turn): Promise<pg.Client> {
   let client: pg.Client | undefined = await connect();
-  for (let waiting = false; ; waiting = true) {
-    try {
-      client ??= await connect();
-      const { rows } = await client.query(TAKE);
-      invariant(rows[0].taken !== null, 'the database has a schema to keep tables in');
-      if (rows[0].taken === 1n) return client;
-      if (!waiting) onStandby();
-    } catch (error) {
-      if (!isLost(error)) throw error;
-      client = undefined;
-    }
-    try {
+  try {
+    for (let waiting = false; ; waiting = true) {
+      try {
+        client ??= await connect();
+        if (await isTaken(client)) return client;
+        if (!waiting) onStandby();
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        if (client) discard(client);
+        client = undefined;
+      }
       await setTimeout(RETRY_MS, undefined, { signal });
-    } catch (error) {
-      await client?.end();
-      throw error;
     }
+  } catch (error) {
+    if (client) discard(client);
+    throw error;
   }
+}
+
+async function isTaken(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query(TAKE);
+  invariant(rows[0].taken !== null, 'the database has no schema to keep tables in');
+  return rows[0].taken === 1n;
 }

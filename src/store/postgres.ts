@@ -7,6 +7,7 @@ import {
   ATTEMPTS,
   clientConfig,
   connectWriter,
+  discard,
   isLost,
   pause,
   queryOf,
@@ -43,7 +44,10 @@ export async function openPostgres(url: string, alone?: Alone): Promise<Db> {
   const connect = (): Promise<pg.Client> => connectWriter(config);
   const first = await unlessUnreachable(url, async () => {
     const client = await (alone ? takeTurn(connect, alone) : connect());
-    await client.query(SET_UP);
+    await client.query(SET_UP).catch((error) => {
+      discard(client);
+      throw error;
+    });
     return client;
   });
   const readers = new pg.Pool({ ...clientConfig(url, ['default_transaction_read_only=on']), max: READERS });

@@ -133,8 +133,16 @@ describe('canalworks up --db postgres://…', { skip: typeof server === 'string'
     assert.equal((await (await place.start(elsewhere)).stop()).code, 0);
   });
 
+  test('a database without a schema is one clear line, and leaves nothing running', async () => {
+    const nowhere = new URL((await freshPlace()).url);
+    nowhere.searchParams.set('options', '-c search_path=absent');
+    const { code, stderr } = await runCommand(['up', '--ports', 'auto', '--db', nowhere.href, '--data', root]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^canalworks: cannot use the database [^\n]*schema[^\n]*\n$/);
+  });
+
   for (const [what, args, hint] of [
-    ['a URL of something else', ['--db', 'mysql://host/name'], /--db "mysql:\/\/host\/name": must be a URL/],
+    ['a URL of something else', ['--db', 'mysql://u:hush@host/name'], /--db: must be a URL/],
     [
       'a server that is not there',
       ['--db', 'postgres://u:hush@127.0.0.1:1/x'],
