@@ -131,8 +131,8 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
 
   for (const name of ['pending', 'final', 'other']) await call('insertBatch', batch(name, 'pending'));
   await call('insertBatch', batch('failed', 'failed'));
-  await call('settleBatch', 'final', 'final');
-  await call('settleBatch', 'final', 'failed');
+  await call('finishBatch', 'final');
+  await call('failBatch', 'final', 'pending');
   await call('pendingBatches');
   await call('unconfirmedBatches');
   await call('confirmBatch', id('final'), 800_000);
@@ -162,6 +162,9 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('unmarkClaimed', id('claim'), NOW + 4);
   await call('unspendSettled', id('final'), NOW + 5);
   await call('virtualTxidsAmong', [id('a'), id('d'), id('note')]);
+  await call('suspendVtxos', [id('d')], NOW + 5);
+  await call('unrolledAmong', [id('d')]);
+  await call('resumeVtxos', [id('d')], new Set([id('other')]), NOW + 5);
   await call('markSwept', [id('d')], NOW + 6);
   await call('txidsToWatch');
 
