@@ -53,7 +53,7 @@ export interface OffchainService {
 }
 
 /** Off-chain transactions between a VTXO and its batch: bounds what an exit and a chain query can cost. */
-const MAX_DEPTH = 100_000;
+const MAX_DEPTH = 10_000;
 
 export function createOffchainService(ctx: ArkContext, notifier: Notifier): OffchainService {
   const { secp, db, clock } = ctx;
