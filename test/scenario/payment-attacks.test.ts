@@ -222,3 +222,12 @@ test('huge, deep and crowded requests are refused quickly, and the server serves
   assert.equal(await refusal(w.transport.call({ route: INDEXER_ROUTES.virtualTxs, params: { txids } })), 'HTTP_400');
   await w.settle(alice);
 });
+
+test('a coin too many payments away from its batch can only be settled', async () => {
+  const { w, alice, coins } = await scene('pay/depth');
+  await w.db.write((tx) => tx.run('update ark_vtxo set depth = 10000 where spent_by is null'));
+  assert.equal(await refusal(prepared(alice, coins, [paid(alice.account, coins)]).submit()), 'OFFCHAIN_TX_INVALID');
+  await w.settle(alice);
+  const fresh = await spendableCoins(alice.client, alice.account);
+  await w.run(send(alice.client, alice.account, fresh, [paid(alice.account, fresh)]));
+});
