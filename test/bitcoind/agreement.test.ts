@@ -105,3 +105,40 @@ bitcoindTest('packages, families and replacements: both say the same', async (no
   await bothTake(newParent, spend([anchorOf(newParent), feeB], [pay(locks.p2tr, 96_000n)], V3));
   await duel.mine(1);
 });
+
+bitcoindTest('long families: both draw the line at the same member', async (node) => {
+  const world = testChain();
+  const { locks } = world;
+  const duel = new Duel(world, node);
+  const [start, trunk, own] = (await world.fund([locks.p2tr, locks.p2tr, locks.p2tr])) as [
+    TestCoin,
+    TestCoin,
+    TestCoin,
+  ];
+  await duel.sync();
+  const after = (tx: Tx, fee: bigint): Tx =>
+    spend([coinOf(tx, 0, locks.p2tr)], [pay(locks.p2tr, tx.outputs[0]!.value - fee)]);
+
+  // One after the other: 25 and no more.
+  let last = spend([start], [pay(locks.p2tr, 99_000n)]);
+  for (let count = 1; count <= 25; count++) {
+    assert.deepEqual(await duel.one(last), { ours: undefined, theirs: undefined });
+    last = after(last, 500n);
+  }
+  assert.deepEqual(await duel.one(last), { ours: 'too-long-mempool-chain', theirs: 'too-long-mempool-chain' });
+
+  // One parent with two outputs: a line of 24 behind the first, and the second party's child all the same.
+  const parent = spend([trunk, own], [pay(locks.p2tr, 90_000n), pay(locks.p2tr, 90_000n)]);
+  assert.deepEqual(await duel.one(parent), { ours: undefined, theirs: undefined });
+  let line = after(parent, 500n);
+  for (let count = 1; count <= 24; count++) {
+    assert.deepEqual(await duel.one(line), { ours: undefined, theirs: undefined });
+    line = after(line, 500n);
+  }
+  const carved = spend([coinOf(parent, 1, locks.p2tr)], [pay(locks.p2tr, 80_000n)]);
+  assert.deepEqual(await duel.one(carved), { ours: undefined, theirs: undefined });
+  const another = after(carved, 500n);
+  assert.deepEqual(await duel.one(another), { ours: 'too-long-mempool-chain', theirs: 'too-long-mempool-chain' });
+  const richer = spend([coinOf(parent, 1, locks.p2tr)], [pay(locks.p2tr, 70_000n)]);
+  assert.deepEqual(await duel.one(richer), { ours: undefined, theirs: undefined });
+});

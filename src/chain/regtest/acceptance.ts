@@ -8,7 +8,7 @@ import { isCoinbase, type Tx, txidOf, weightOf, wtxidOf } from '../../bitcoin/tx
 import type { Secp } from '../../crypto/secp.ts';
 import type { Coin, CoinView } from './coin.ts';
 import { checkDustFee } from './dust.ts';
-import { feeAt, type SatsPerKvb, sumOf } from './fee-rate.ts';
+import { feeAt, type SatsPerKvb, type Sized, sumOf } from './fee-rate.ts';
 import type { Ledger } from './ledger.ts';
 import { areSequenceLocksMet, isFinal } from './locks.ts';
 import type { Mempool, MempoolEntry } from './mempool.ts';
@@ -24,6 +24,10 @@ export interface Acceptance {
   readonly pool: Mempool;
   /** Below this nothing is relayed, and replacements pay it for themselves again. */
   readonly minRelayRate: SatsPerKvb;
+  /** What newcomers pay at least while the mempool is or was full; 0 when it has room. */
+  readonly floorRate: () => SatsPerKvb;
+  /** Virtual bytes that may wait at most. */
+  readonly maxMempoolVsize: number;
   readonly now: () => number;
   /** Transactions whose scripts have passed {@link STANDARD_FLAGS}, and thereby every weaker rule. */
   readonly verified: WeakSet<Tx>;
@@ -34,6 +38,8 @@ export interface Terms {
   readonly parent?: MempoolEntry;
   /** The minimum fee is asked of the package and not of each part. */
   readonly packageFee?: boolean;
+  /** It came in a package, where bitcoind grants no exceptions from the limits on chains. */
+  readonly inPackage?: boolean;
   /** It was in a block: fees, families and chain lengths are no reason to forget it. */
   readonly returning?: boolean;
 }
@@ -42,6 +48,8 @@ const MAX_SIGOP_COST = 16_000;
 const VBYTES_PER_SIGOP = 20;
 const MAX_RELATIVES = 25;
 const MAX_RELATIVES_VSIZE = 101_000;
+/** A second child that is no larger than this may exceed the limits by itself. */
+const CARVE_OUT_VSIZE = 10_000;
 
 function checkNew({ ledger, pool }: Acceptance, tx: Tx): void {
   const txid = txidOf(tx);
@@ -80,6 +88,14 @@ function coinFor({ ledger, pool }: Acceptance, parent?: MempoolEntry): CoinView 
 export const conflictsOf = (pool: Mempool, tx: Tx): Set<Txid> =>
   new Set(tx.inputs.map((input) => pool.spender(input.prevout)?.txid).filter((txid) => txid !== undefined));
 
+/** What enters together pays together, so that it stays in a full mempool and is relayed. */
+export function checkFeeRate({ floorRate, minRelayRate }: Acceptance, { fee, vsize }: Sized): void {
+  const floor = feeAt(floorRate(), vsize);
+  if (fee < floor) rejectFee('mempool min fee not met', `${fee} < ${floor}`);
+  const minimum = feeAt(minRelayRate, vsize);
+  if (fee < minimum) rejectFee('min relay fee not met', `${fee} < ${minimum}`);
+}
+
 /**
  * Everything but family, replacement and scripts. Refuses by throwing {@link TxRejection}; returns what would enter.
  */
@@ -103,29 +119,63 @@ export function examine(context: Acceptance, tx: Tx, terms: Terms = {}): Mempool
     const minimum = feeAt(minRelayRate, vsize);
     // Only a version 3 parent can count on the child that pays for it to stay, so only it may pay less.
     if (fee < minimum && !isTruc(tx)) reject('min relay fee not met', `${fee} < ${minimum}`);
-    if (fee < minimum && !terms.packageFee) rejectFee('min relay fee not met', `${fee} < ${minimum}`);
+    if (!terms.packageFee) checkFeeRate(context, entry);
   }
   return entry;
 }
 
+interface ChainLimits {
+  readonly ancestors: number;
+  readonly descendants: number;
+  readonly descendantsVsize: number;
+}
+
+/** What is wrong with the chains that `added` would be part of, if anything. */
+function chainFault(pool: Mempool, added: readonly MempoolEntry[], limits: ChainLimits): string | undefined {
+  const ancestors = new Set(added.flatMap((part) => [...pool.ancestorsOf(part.tx)]));
+  const fault = (relatives: Iterable<MempoolEntry>, whose: string, most: number, mostVsize: number) => {
+    const all = new Set([...relatives, ...added]);
+    const { vsize } = sumOf(all);
+    return all.size > most || vsize > mostVsize ? `${all.size} ${whose} of ${vsize} virtual bytes` : undefined;
+  };
+  const above = fault(ancestors, 'ancestors', limits.ancestors, MAX_RELATIVES_VSIZE);
+  if (above) return above;
+  for (const { txid } of ancestors) {
+    const family = pool.withDescendants([txid]);
+    const below = fault(family, `descendants of ${txid}`, limits.descendants, limits.descendantsVsize);
+    if (below) return below;
+  }
+  return undefined;
+}
+
 /**
  * No long or heavy chains of unconfirmed transactions. `added` enter together, parents first. What they replace still
- * counts, but as in bitcoind a single transaction replaced makes room for its like.
+ * counts, but as in bitcoind a single transaction replaced makes room for its like, and a small child of a parent with
+ * no other ancestors may be one more than the limit, so that each of two parties can pay for a transaction of both.
+ * Neither holds where `isStrict`.
  */
-export function checkChainLimits(pool: Mempool, added: readonly MempoolEntry[], conflicts: ReadonlySet<Txid>): void {
-  const ancestors = new Set(added.flatMap((part) => [...pool.ancestorsOf(part.tx)]));
-  const bound = (relatives: Iterable<MempoolEntry>, whose: string, room: readonly MempoolEntry[]): void => {
-    const all = new Set([...relatives, ...added]);
-    const vsize = sumOf(all).vsize;
-    check(
-      all.size <= MAX_RELATIVES + Math.min(room.length, 1) && vsize <= MAX_RELATIVES_VSIZE + sumOf(room).vsize,
-      'too-long-mempool-chain',
-      `${all.size} ${whose} of ${vsize} virtual bytes`,
-    );
+export function checkChainLimits(
+  pool: Mempool,
+  added: readonly MempoolEntry[],
+  conflicts: ReadonlySet<Txid>,
+  isStrict: boolean,
+): void {
+  const room = !isStrict && conflicts.size === 1 ? [...pool.withDescendants(conflicts)] : [];
+  const limits: ChainLimits = {
+    ancestors: MAX_RELATIVES,
+    descendants: MAX_RELATIVES + Math.min(room.length, 1),
+    descendantsVsize: MAX_RELATIVES_VSIZE + sumOf(room).vsize,
   };
-  bound(ancestors, 'ancestors', []);
-  const room = added.length === 1 && conflicts.size === 1 ? [...pool.withDescendants(conflicts)] : [];
-  for (const { txid } of ancestors) bound(pool.withDescendants([txid]), `descendants of ${txid}`, room);
+  const fault = chainFault(pool, added, limits);
+  if (!fault) return;
+  const [{ tx, vsize }] = added as [MempoolEntry];
+  const carveOut = {
+    ancestors: 2,
+    descendants: limits.descendants + 1,
+    descendantsVsize: limits.descendantsVsize + CARVE_OUT_VSIZE,
+  };
+  const isCarvedOut = !isStrict && !isTruc(tx) && vsize <= CARVE_OUT_VSIZE && !chainFault(pool, added, carveOut);
+  check(isCarvedOut, 'too-long-mempool-chain', fault);
 }
 
 /** A transaction cannot depend on what it replaces. */

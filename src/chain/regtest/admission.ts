@@ -4,6 +4,7 @@ import { type Tx, txidOf, weightOf } from '../../bitcoin/tx.ts';
 import {
   type Acceptance,
   checkChainLimits,
+  checkFeeRate,
   checkNotReplacingAncestor,
   checkScripts,
   conflictsOf,
@@ -11,21 +12,31 @@ import {
   type Terms,
 } from './acceptance.ts';
 import { checkDustSpent } from './dust.ts';
-import { feeAt, sumOf } from './fee-rate.ts';
+import { sumOf } from './fee-rate.ts';
 import type { MempoolEntry } from './mempool.ts';
-import { check, rejectFee } from './rejection.ts';
+import { type Room, roomFor } from './mempool-limit.ts';
+import { check } from './rejection.ts';
 import { checkPackageReplacement, checkReplacement } from './replacement.ts';
 import { checkTrucFamily, isTruc, siblingToEvict } from './truc.ts';
 
-/** What entering means for the mempool: `entries` come, parents first, and `replaced` go. */
+/** What entering means for the mempool: `entries` come, parents first; `replaced` go, and others to make room. */
 export interface Admission {
   readonly entries: readonly MempoolEntry[];
   readonly replaced: ReadonlySet<MempoolEntry>;
+  readonly room: Room;
 }
 
 const MAX_PACKAGE_WEIGHT = 404_000;
 
 const replacementTerms = ({ pool, minRelayRate }: Acceptance) => ({ pool, incrementalRate: minRelayRate });
+
+const NO_ROOM_NEEDED: Room = { gone: new Set() };
+
+const makeRoom = (
+  { pool, maxMempoolVsize, now }: Acceptance,
+  entries: readonly MempoolEntry[],
+  replaced: ReadonlySet<MempoolEntry>,
+): Room => roomFor(pool, entries, replaced, { maxVsize: maxMempoolVsize, now: now() });
 
 /** Decides on one transaction. Refuses by throwing {@link TxRejection}; changes nothing. */
 export function admitOne(context: Acceptance, tx: Tx, terms: Terms = {}): Admission {
@@ -45,11 +56,12 @@ export function admitOne(context: Acceptance, tx: Tx, terms: Terms = {}): Admiss
   }
   const replaced = checkReplacement(replacementTerms(context), entry, conflicts);
   if (!terms.returning) {
-    checkChainLimits(pool, [entry], conflicts);
+    checkChainLimits(pool, [entry], conflicts, terms.inPackage === true);
     checkDustSpent(tx, (txid) => pool.get(txid)?.tx);
   }
+  const room = terms.returning ? NO_ROOM_NEEDED : makeRoom(context, [entry], replaced);
   checkScripts(context, entry);
-  return { entries: [entry], replaced };
+  return { entries: [entry], replaced, room };
 }
 
 /** Refuses two transactions that are not a parent and its child, with no other unconfirmed parent. */
@@ -69,7 +81,7 @@ export function checkPair({ pool }: Acceptance, parent: Tx, child: Tx): void {
 
 /** Decides on a parent that does not pay enough by itself, and the child that pays for both. */
 export function admitPair(context: Acceptance, parent: Tx, child: Tx): Admission {
-  const { pool, minRelayRate } = context;
+  const { pool } = context;
   const first = examine(context, parent, { packageFee: true });
   const conflicts = conflictsOf(pool, parent);
   const grandparents = pool.parentsOf(parent).map((entry) => entry.tx);
@@ -80,14 +92,13 @@ export function admitPair(context: Acceptance, parent: Tx, child: Tx): Admission
   checkTrucFamily(child, second.vsize, [parent]);
   check(!isTruc(child) || grandparents.length === 0, 'TRUC-violation', 'would have too many ancestors');
   const entries = [first, second];
-  const both = sumOf(entries);
-  const minimum = feeAt(minRelayRate, both.vsize);
-  if (both.fee < minimum) rejectFee('min relay fee not met', `${both.fee} < ${minimum}`);
-  checkChainLimits(pool, entries, conflicts);
+  checkFeeRate(context, sumOf(entries));
+  checkChainLimits(pool, entries, conflicts, true);
   for (const { tx } of entries) checkNotReplacingAncestor(pool, tx, conflicts);
   const replaced = checkPackageReplacement(replacementTerms(context), first, second, conflicts);
   const unconfirmed = (txid: Txid): Tx | undefined => (txid === first.txid ? parent : pool.get(txid)?.tx);
   for (const { tx } of entries) checkDustSpent(tx, unconfirmed);
+  const room = makeRoom(context, entries, replaced);
   for (const entry of entries) checkScripts(context, entry);
-  return { entries, replaced };
+  return { entries, replaced, room };
 }

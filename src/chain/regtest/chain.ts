@@ -13,6 +13,7 @@ import { type BlockStore, memoryStore } from './block-file.ts';
 import { createExplorer } from './explorer.ts';
 import { createFaucet } from './faucet.ts';
 import type { SatsPerKvb } from './fee-rate.ts';
+import { MAX_MEMPOOL_VSIZE } from './mempool-limit.ts';
 import { mineBlock } from './miner.ts';
 import { RegtestNode } from './node.ts';
 import { TxRejection } from './rejection.ts';
@@ -49,6 +50,8 @@ export interface RegtestOptions {
   readonly onListenerError?: (error: unknown) => void;
   /** Satoshi per 1,000 virtual bytes; bitcoind's 1 sat/vB if absent. */
   readonly minRelayRate?: bigint;
+  /** Virtual bytes that may wait for a block; beyond that those that pay least have to go. */
+  readonly maxMempoolVsize?: number;
   /** A younger chain is extended to this height at once, so that the faucet has coins. */
   readonly initialBlocks?: number;
 }
@@ -105,6 +108,7 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
     now: options.now,
     store: options.store ?? memoryStore(),
     minRelayRate: (options.minRelayRate ?? MIN_RELAY_RATE) as SatsPerKvb,
+    maxMempoolVsize: options.maxMempoolVsize ?? MAX_MEMPOOL_VSIZE,
     onEvent: (event) => announcer.announce(view.eventOf(event)),
   });
   const view = new View(node);

@@ -13,7 +13,7 @@ import {
 } from '../../bitcoin/block.ts';
 import { type Tx, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
-import { type Acceptance, conflictsOf, restoredEntry } from './acceptance.ts';
+import { type Acceptance, conflictsOf, restoredEntry, type Terms } from './acceptance.ts';
 import { type Admission, admitOne, admitPair, checkPair } from './admission.ts';
 import type { BlockStore } from './block-file.ts';
 import { checkAlone, checkBits, checkBlock } from './block-rules.ts';
@@ -21,6 +21,7 @@ import type { SatsPerKvb } from './fee-rate.ts';
 import { decodeEntry, encodeEntry, type JournalEntry } from './journal.ts';
 import { type ChainBlock, Ledger } from './ledger.ts';
 import { Mempool, type MempoolEntry } from './mempool.ts';
+import { MempoolFloor } from './mempool-limit.ts';
 import { check, reject, TxRejection } from './rejection.ts';
 
 /** What happened, in the order it did; each after the state it speaks of is in place. */
@@ -36,6 +37,8 @@ export interface NodeOptions {
   readonly now: () => number;
   readonly store: BlockStore;
   readonly minRelayRate: SatsPerKvb;
+  /** Virtual bytes that may wait at most. */
+  readonly maxMempoolVsize: number;
   readonly onEvent: (event: NodeEvent) => void;
 }
 
@@ -44,6 +47,7 @@ export class RegtestNode {
   readonly pool = new Mempool();
   readonly #options: NodeOptions;
   readonly #acceptance: Acceptance;
+  readonly #floor: MempoolFloor;
   readonly #verified = new WeakSet<Tx>();
   /** Blocks off the active chain that a longer branch may bring back. */
   readonly #branches = new Map<BlockHash, Block>();
@@ -57,9 +61,12 @@ export class RegtestNode {
   constructor(options: NodeOptions) {
     this.#options = options;
     const { secp, minRelayRate } = options;
+    this.#floor = new MempoolFloor(minRelayRate);
     this.#acceptance = {
       secp,
       minRelayRate,
+      floorRate: this.#floorRate,
+      maxMempoolVsize: options.maxMempoolVsize,
       ledger: this.ledger,
       pool: this.pool,
       now: this.now,
@@ -98,6 +105,19 @@ export class RegtestNode {
     return this.#options.minRelayRate;
   }
 
+  /** Virtual bytes that may wait at most. */
+  get maxMempoolVsize(): number {
+    return this.#options.maxMempoolVsize;
+  }
+
+  /** What a transaction pays at least to enter: more than for its relay alone while the mempool is or was full. */
+  get minEntryRate(): SatsPerKvb {
+    const floor = this.#floorRate();
+    return floor > this.minRelayRate ? floor : this.minRelayRate;
+  }
+
+  #floorRate = (): SatsPerKvb => this.#floor.rateAt(this.now(), this.pool.totals.vsize / this.#options.maxMempoolVsize);
+
   /** From here on the clock is read `seconds` later than it is. */
   shiftClock(seconds: number): void {
     this.#write({ type: 'shifted', seconds });
@@ -107,8 +127,8 @@ export class RegtestNode {
   /** Would enter the mempool? Refuses like {@link accept}; changes nothing. */
   tryOne = (tx: Tx): Admission => admitOne(this.#acceptance, tx);
 
-  accept(tx: Tx): void {
-    this.#admit(this.tryOne(tx));
+  accept(tx: Tx, terms: Pick<Terms, 'inPackage'> = {}): void {
+    this.#admit(admitOne(this.#acceptance, tx, terms));
   }
 
   /**
@@ -119,14 +139,14 @@ export class RegtestNode {
     checkPair(this.#acceptance, parent, child);
     if (!this.pool.has(txidOf(parent)) && !this.ledger.location(txidOf(parent))) {
       try {
-        this.accept(parent);
+        this.accept(parent, { inPackage: true });
       } catch (error) {
         if (!(error instanceof TxRejection && error.isReconsiderable)) throw error;
         this.#admit(admitPair(this.#acceptance, parent, child));
         return;
       }
     }
-    this.accept(child);
+    this.accept(child, { inPackage: true });
   }
 
   /** Connects `block` to the tip, or takes its branch once that is the longest. Throws {@link TxRejection}. */
@@ -184,24 +204,26 @@ export class RegtestNode {
   }
 
   #admit(admission: Admission): void {
-    const { entries, replaced } = admission;
+    const { entries, replaced, room } = admission;
     this.#write({
       type: 'accepted',
       time: entries[0]!.time,
       txs: entries.map((entry) => entry.tx),
-      replaced: [...replaced].map((entry) => entry.txid),
+      replaced: [...replaced, ...room.gone].map((entry) => entry.txid),
     });
+    if (room.evictedRate !== undefined) this.#floor.raise(room.evictedRate);
     this.#enter(admission);
     for (const entry of entries) this.#tell({ type: 'entered', entry });
   }
 
-  #enter({ entries, replaced }: Admission): void {
-    for (const entry of replaced) this.pool.remove(entry.txid);
+  #enter({ entries, replaced, room }: Admission): void {
+    for (const entry of [...replaced, ...room.gone]) this.pool.remove(entry.txid);
     for (const entry of entries) this.pool.add(entry);
   }
 
   #connect(block: Block): ChainBlock {
     const added = this.ledger.connect(block);
+    this.#floor.blockConnected(this.now());
     this.#onceActive.add(block.header);
     for (const tx of block.txs) this.pool.remove(txidOf(tx));
     for (const tx of block.txs) {

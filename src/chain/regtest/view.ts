@@ -90,12 +90,12 @@ export class View {
 
   /** What gets a transaction in front of all that does not fit into so many blocks. */
   feeRate(targetBlocks: number): FeeRate {
-    const { pool, minRelayRate } = this.#node;
+    const { pool, minEntryRate } = this.#node;
     let room = Math.max(1, targetBlocks) * BLOCK_VSIZE;
-    if (pool.totals.vsize <= room) return feeRate(Number(minRelayRate) / 1000);
+    if (pool.totals.vsize <= room) return feeRate(Number(minEntryRate) / 1000);
     const byRate = [...pool.entries()].sort((a, b) => Number(compareRates(b, a)));
     const first = byRate.find((entry) => (room -= entry.vsize) < 0)!;
-    return feeRate(Math.max(Number(minRelayRate), Number(rateOf(first)) + 1) / 1000);
+    return feeRate(Math.max(Number(minEntryRate), Number(rateOf(first)) + 1) / 1000);
   }
 
   eventOf(event: NodeEvent): ChainEvent {
