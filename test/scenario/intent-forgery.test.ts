@@ -174,7 +174,7 @@ test('a coin is either in an intent or in a payment', async () => {
   }
 });
 
-test('a spent coin is in no intent, and an unrolled or unknown one is looked for on chain', async () => {
+test('a coin that was settled is in no intent any more', async () => {
   const { alice, w, coinsOf } = await scene('forge/spent');
   const coins = await coinsOf(alice);
   await w.settle(alice);

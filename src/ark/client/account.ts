@@ -8,9 +8,9 @@ import type { Secp } from '../../crypto/secp.ts';
 import { printArkAddress } from '../protocol/address.ts';
 import { buildIntentProof, type ProvableCoin } from '../protocol/intent.ts';
 import { type IntentMessage, printIntentMessage } from '../protocol/intent-message.ts';
-import { type Leaf, type LeafSigner, secretSigner, signLeaves } from '../protocol/leaf-spend.ts';
+import { type Leaf, type LeafSigner, leafOfVtxo, secretSigner, signLeaves } from '../protocol/leaf-spend.ts';
 import { type Note, noteVtxo } from '../protocol/note.ts';
-import { controlBlockFor, defaultVtxo, type VtxoScript } from '../protocol/vtxo.ts';
+import { defaultVtxo, type VtxoScript } from '../protocol/vtxo.ts';
 import type { ArkClient } from './client.ts';
 import type { ServerTerms } from './terms.ts';
 
@@ -53,11 +53,10 @@ const scriptFor = (account: Account, kind: CoinKind): VtxoScript =>
 
 /** A coin of the account's default scripts, to be spent through the leaf it shares with the server. */
 export function coinOf(account: Account, kind: Exclude<CoinKind, 'note'>, outpoint: Outpoint, amount: bigint): Coin {
-  const { scripts, script, ...rest } = scriptFor(account, kind);
-  const shared = scripts[0]!;
-  const control = controlBlockFor({ scripts, script, ...rest }, shared)!;
-  const leaf = { script: shared, controlBlock: control, hash: leafHash(shared) };
-  return { kind, outpoint, amount, script, leaf, tapTree: scripts };
+  const vtxo = scriptFor(account, kind);
+  const [shared] = vtxo.scripts;
+  const leaf = leafOfVtxo(vtxo, shared!)!;
+  return { kind, outpoint, amount, script: vtxo.script, leaf, tapTree: vtxo.scripts };
 }
 
 export function coinOfNote(secp: Secp, note: Note): Coin {

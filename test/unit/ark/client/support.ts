@@ -60,6 +60,13 @@ export const vtxoCoin: Coin = coinOf(account, 'vtxo', outpoint(1), 50_000n);
 export const boardingCoin: Coin = coinOf(account, 'boarding', outpoint(2), 20_000n);
 export const mine = (value: bigint): TxOut => ({ value, script: account.vtxo.script });
 
+/** A bit of everything: a forfeit and a boarding signature owed, two VTXOs and an on-chain output to come. */
+export const ORDER: BatchOrder = {
+  coins: [vtxoCoin, boardingCoin],
+  receivers: [mine(60_000n), mine(9_000n)],
+  onchain: [{ value: 1_000n, script: account.boarding.script }],
+};
+
 // biome-ignore lint/suspicious/noExplicitAny: messages of the wire, forged at will.
 export type Message = any;
 
