@@ -76,7 +76,7 @@ export interface ArkUse extends Operator {
   onchainWallet(owner?: { readonly identity: Identity }): Promise<OnchainWallet>;
   /** Boards `sats`: paid by the faucet, confirmed, settled without a fee. Returns the commitment txid. */
   board(wallet: Wallet, sats: number): Promise<string>;
-  /** Puts a VTXO and all it descends from on chain, with a block every moment. */
+  /** Puts a VTXO and all it descends from on chain, with a block after each step. */
   unroll(wallet: Wallet, vtxo: { readonly txid: string; readonly vout: number }): Promise<void>;
 }
 
@@ -139,11 +139,10 @@ export function useArk(flags: readonly string[] = []): ArkUse {
     async unroll(wallet, { txid, vout }) {
       const bumper = await onchainWallet(wallet);
       const session = await Unroll.Session.create({ txid, vout }, bumper, bumper.provider, wallet.indexerProvider);
-      const blocks = setInterval(() => operator.mine(1), 250);
-      try {
-        for await (const step of session) if (step.type === Unroll.StepType.DONE) break;
-      } finally {
-        clearInterval(blocks);
+      // A session broadcasts each package twice, and the second time fails if a block came in between.
+      for (let step = await session.next(); step.type !== Unroll.StepType.DONE; step = await session.next()) {
+        if (step.type === Unroll.StepType.UNROLL) await step.do();
+        await operator.mine(1);
       }
     },
   };
