@@ -2,7 +2,7 @@
 import type { Txid } from '../../base/bytes.ts';
 
 import { checkTx } from '../../bitcoin/check-tx.ts';
-import { CONSENSUS_FLAGS, STANDARD_FLAGS } from '../../bitcoin/interpreter/verify.ts';
+import { CONSENSUS_FLAGS } from '../../bitcoin/interpreter/verify.ts';
 import { sigopCostOf } from '../../bitcoin/sigops.ts';
 import { isCoinbase, type Tx, txidOf, weightOf, wtxidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
@@ -13,13 +13,14 @@ import type { Ledger } from './ledger.ts';
 import { areSequenceLocksMet, isFinal } from './locks.ts';
 import type { Mempool, MempoolEntry } from './mempool.ts';
 import { check, reject, rejectFault, rejectFee } from './rejection.ts';
-import { coinsOf, feeOf, scriptFailure } from './spending.ts';
+import { coinsOf, feeOf, type ScriptRules, scriptFailure } from './spending.ts';
 import { checkStandardInputs, checkStandardTx, checkStandardWitnesses } from './standard.ts';
 import { isTruc } from './truc.ts';
 
 /** What acceptance looks at. */
 export interface Acceptance {
   readonly secp: Secp;
+  readonly rules: ScriptRules;
   readonly ledger: Ledger;
   readonly pool: Mempool;
   /** Below this nothing is relayed, and replacements pay it for themselves again. */
@@ -29,7 +30,7 @@ export interface Acceptance {
   /** Virtual bytes that may wait at most. */
   readonly maxMempoolVsize: number;
   readonly now: () => number;
-  /** Transactions whose scripts have passed {@link STANDARD_FLAGS}, and thereby every weaker rule. */
+  /** Transactions whose scripts have passed the rules for relay, and thereby every weaker one. */
   readonly verified: WeakSet<Tx>;
 }
 
@@ -186,9 +187,9 @@ export function checkNotReplacingAncestor(pool: Mempool, tx: Tx, conflicts: Read
 }
 
 /** The scripts of every input, under bitcoind's stricter rules for what it relays. */
-export function checkScripts({ secp, verified }: Acceptance, { tx, coins }: MempoolEntry): void {
+export function checkScripts({ secp, rules, verified }: Acceptance, { tx, coins }: MempoolEntry): void {
   if (verified.has(tx)) return;
-  const failure = scriptFailure(secp, tx, coins, STANDARD_FLAGS);
+  const failure = scriptFailure(secp, tx, coins, rules.standard);
   if (failure) reject('mempool-script-verify-flag-failed', failure);
   verified.add(tx);
 }

@@ -21,10 +21,11 @@ import type { Ledger } from './ledger.ts';
 import { areSequenceLocksMet, isFinal } from './locks.ts';
 import { MAX_FUTURE_SECONDS, MIN_BLOCK_VERSION, subsidyAt } from './params.ts';
 import { check, reject, rejectFault } from './rejection.ts';
-import { coinsOf, feeOf, scriptFailure } from './spending.ts';
+import { coinsOf, feeOf, type ScriptRules, scriptFailure } from './spending.ts';
 
 export interface BlockContext {
   readonly secp: Secp;
+  readonly rules: ScriptRules;
   readonly ledger: Ledger;
   /** Unix seconds. */
   readonly now: () => number;
@@ -93,7 +94,7 @@ class Overlay {
 }
 
 /** Scripts come last, as in bitcoind: they cost the most. */
-function checkSpends({ secp, ledger, verified }: BlockContext, { txs }: Block): void {
+function checkSpends({ secp, rules, ledger, verified }: BlockContext, { txs }: Block): void {
   const height = ledger.height + 1;
   const overlay = new Overlay(ledger);
   const unverified: { readonly tx: Tx; readonly coins: readonly Coin[] }[] = [];
@@ -113,7 +114,7 @@ function checkSpends({ secp, ledger, verified }: BlockContext, { txs }: Block): 
   const created = sumSats(txs[0]!.outputs.map(({ value }) => value));
   check(created <= subsidyAt(height) + fees, 'bad-cb-amount');
   for (const { tx, coins } of unverified) {
-    const failure = scriptFailure(secp, tx, coins, CONSENSUS_FLAGS);
+    const failure = scriptFailure(secp, tx, coins, rules.consensus);
     if (failure) reject('mandatory-script-verify-flag-failed', failure);
   }
 }

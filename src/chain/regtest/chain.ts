@@ -17,6 +17,7 @@ import { MAX_MEMPOOL_VSIZE } from './mempool-limit.ts';
 import { mineBlock } from './miner.ts';
 import { RegtestNode } from './node.ts';
 import { TxRejection } from './rejection.ts';
+import { scriptRules } from './spending.ts';
 import { selectForBlock } from './template.ts';
 import { View } from './view.ts';
 
@@ -50,6 +51,8 @@ export interface RegtestOptions {
   readonly onListenerError?: (error: unknown) => void;
   /** Satoshi per 1,000 virtual bytes; bitcoind's 1 sat/vB if absent. */
   readonly minRelayRate?: bigint;
+  /** Whether OP_CHECKTEMPLATEVERIFY (BIP119) holds, which it does on no public network; a chain keeps to one answer. */
+  readonly bip119?: boolean;
   /** Virtual bytes that may wait for a block; beyond that those that pay least have to go. */
   readonly maxMempoolVsize?: number;
   /** A younger chain is extended to this height at once, so that the faucet has coins. */
@@ -105,6 +108,7 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
   const faucet = createFaucet(options.secp);
   const node = new RegtestNode({
     secp: options.secp,
+    rules: scriptRules(options.bip119 ?? false),
     now: options.now,
     store: options.store ?? memoryStore(),
     minRelayRate: (options.minRelayRate ?? MIN_RELAY_RATE) as SatsPerKvb,

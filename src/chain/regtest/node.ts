@@ -23,6 +23,7 @@ import { type ChainBlock, Ledger } from './ledger.ts';
 import { Mempool, type MempoolEntry } from './mempool.ts';
 import { MempoolFloor } from './mempool-limit.ts';
 import { check, reject, TxRejection } from './rejection.ts';
+import type { ScriptRules } from './spending.ts';
 
 /** What happened, in the order it did; each after the state it speaks of is in place. */
 export type NodeEvent =
@@ -33,6 +34,7 @@ export type NodeEvent =
 
 export interface NodeOptions {
   readonly secp: Secp;
+  readonly rules: ScriptRules;
   /** Unix seconds. */
   readonly now: () => number;
   readonly store: BlockStore;
@@ -60,10 +62,11 @@ export class RegtestNode {
   /** Restores what the store holds. Throws on a store that is not from a chain like this. */
   constructor(options: NodeOptions) {
     this.#options = options;
-    const { secp, minRelayRate } = options;
+    const { secp, rules, minRelayRate } = options;
     this.#floor = new MempoolFloor(minRelayRate);
     this.#acceptance = {
       secp,
+      rules,
       minRelayRate,
       floorRate: this.#floorRate,
       maxMempoolVsize: options.maxMempoolVsize,
@@ -175,8 +178,8 @@ export class RegtestNode {
 
   /** Connects a block to the tip. Throws {@link TxRejection}. */
   connect(block: Block): ChainBlock {
-    const { secp } = this.#options;
-    checkBlock({ secp, ledger: this.ledger, now: this.now, verified: this.#verified }, block);
+    const { secp, rules } = this.#options;
+    checkBlock({ secp, rules, ledger: this.ledger, now: this.now, verified: this.#verified }, block);
     this.#write({ type: 'connected', raw: serializeBlock(block) });
     const added = this.#connect(block);
     this.#tell({ type: 'connected', block: added });

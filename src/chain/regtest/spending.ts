@@ -1,6 +1,12 @@
 /** Consensus on what a transaction spends, the same for a block and for the mempool. */
 import { MAX_MONEY } from '../../base/units.ts';
-import { type ScriptFlags, verifyInput } from '../../bitcoin/interpreter/verify.ts';
+import {
+  CONSENSUS_FLAGS,
+  type ScriptFlags,
+  STANDARD_FLAGS,
+  verifyInput,
+  withFlags,
+} from '../../bitcoin/interpreter/verify.ts';
 import type { Tx } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import type { Coin, CoinView } from './coin.ts';
@@ -36,6 +42,18 @@ export function feeOf(tx: Tx, coins: readonly Coin[], height: number): bigint {
   check(paidIn >= paidOut, 'bad-txns-in-belowout', `value in (${paidIn}) < value out (${paidOut})`);
   check(isMoney(paidIn - paidOut), 'bad-txns-fee-outofrange');
   return paidIn - paidOut;
+}
+
+/** What scripts must obey in blocks, and what they must besides to be relayed. */
+export interface ScriptRules {
+  readonly consensus: ScriptFlags;
+  readonly standard: ScriptFlags;
+}
+
+/** The rules of every public network, or as they would be with OP_CHECKTEMPLATEVERIFY. */
+export function scriptRules(bip119: boolean): ScriptRules {
+  const rule = (flags: ScriptFlags): ScriptFlags => (bip119 ? withFlags(flags, 'CHECKTEMPLATEVERIFY') : flags);
+  return { consensus: rule(CONSENSUS_FLAGS), standard: rule(STANDARD_FLAGS) };
 }
 
 /** The first script error of any input under `flags`, as `NAME at input n`. */
