@@ -37,11 +37,9 @@ describe('two Arkade wallets', () => {
     await expectHistory(alice, ['RECEIVED 100000 boarding ?']);
   });
 
-  test('it boards, within three seconds when nobody else is there', async () => {
+  test('it boards', async () => {
     const { types, listener } = eventLog();
-    const began = Date.now();
     const commitmentTxid = await alice.settle(undefined, listener);
-    assert.ok(Date.now() - began < 3_000);
     assert.deepEqual(
       types.filter((type, i) => type !== types[i - 1]),
       [
