@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { OP, push, script } from '../../src/bitcoin/script.ts';
 import { toSequence } from '../../src/bitcoin/timelock.ts';
 import type { Tx } from '../../src/bitcoin/tx.ts';
+import { hash160 } from '../../src/crypto/hash.ts';
 import { bitcoindTest } from '../support/bitcoind.ts';
 import { Duel } from '../support/duel.ts';
+import type { Lock } from '../support/locks.ts';
 import { anchorOf, coinOf, P2A, pay, spend, type TestCoin, testChain } from '../support/regtest.ts';
 
 const V3 = { version: 3 };
@@ -141,4 +144,27 @@ bitcoindTest('long families: both draw the line at the same member', async (node
   assert.deepEqual(await duel.one(another), { ours: 'too-long-mempool-chain', theirs: 'too-long-mempool-chain' });
   const richer = spend([coinOf(parent, 1, locks.p2tr)], [pay(locks.p2tr, 70_000n)]);
   assert.deepEqual(await duel.one(richer), { ours: undefined, theirs: undefined });
+});
+
+bitcoindTest('legacy signature checks: both draw the line at the same input', async (node) => {
+  const world = testChain();
+  const { locks } = world;
+  const duel = new Duel(world, node);
+  // Fifteen checks that never run; BIP54 counts them all the same.
+  const redeem = script(OP.FALSE, OP.IF, new Uint8Array(15).fill(OP.CHECKSIG), OP.ENDIF, OP.ONE);
+  const heavy: Lock = {
+    script: script(OP.HASH160, push(hash160(redeem)), OP.EQUAL),
+    unlock: () => ({ scriptSig: push(redeem), witness: [] }),
+  };
+  const [source] = await world.fund([locks.p2tr], 1_000_000n);
+  const many = Array.from({ length: 167 }, () => pay(heavy, 5_000n));
+  const split = spend([source!], many);
+  await world.chain.broadcast(split);
+  await world.chain.mine(1);
+  await duel.sync();
+  const coins = many.map((_, vout) => coinOf(split, vout, heavy));
+  const reason = 'bad-txns-nonstandard-inputs';
+  assert.deepEqual(await duel.one(spend(coins, [pay(locks.p2tr, 700_000n)])), { ours: reason, theirs: reason });
+  const fewer = spend(coins.slice(1), [pay(locks.p2tr, 700_000n)]);
+  assert.deepEqual(await duel.one(fewer), { ours: undefined, theirs: undefined });
 });

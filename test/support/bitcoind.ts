@@ -118,8 +118,8 @@ export async function startBitcoind(binary: string, options: BitcoindOptions = {
   const url = `http://127.0.0.1:${port}`;
   const byCookie = credentials === 'cookie';
   const cookie = join(folder, '.cookie');
-  // Bitcoin Knots has a policy of its own unless told to have Core's.
-  const policy = versionOf(binary)?.includes('Knots') ? ['-corepolicy=1'] : [];
+  // Bitcoin Knots has a policy of its own unless told to have Core's, which since 29.1 has BIP54's limit.
+  const policy = versionOf(binary)?.includes('Knots') ? ['-corepolicy=1', '-maxtxlegacysigops=2500'] : [];
   const fixed = [
     '-regtest',
     '-listen=0',

@@ -56,6 +56,7 @@ interface Question {
 const RENAMED: readonly (readonly [RegExp, string])[] = [
   [/^truc-.*/, 'TRUC-violation'],
   [/^bad-witness-(?!nonce|merkle).*/, 'bad-witness-nonstandard'],
+  [/^bad-txns-input-sigops-.*/, 'bad-txns-nonstandard-inputs'],
   [/^missing-inputs$/, 'bad-txns-inputs-missingorspent'],
   [/, .*/, ''],
   [/ ?\(.*/, ''],
