@@ -44,13 +44,14 @@ export async function openChain(parts: ChainParts): Promise<OpenedChain> {
   return chain === undefined && chainCookie === undefined ? openEmbedded(parts) : openBitcoind(parts);
 }
 
-function openEmbedded({ secp, folder, log }: ChainParts): OpenedChain {
+function openEmbedded({ config, secp, folder, log }: ChainParts): OpenedChain {
   const path = folder && join(folder, 'chain.blocks');
   try {
     const chain = createRegtestChain({
       secp,
       now: () => Math.floor(systemClock.now() / 1000),
       initialBlocks: INITIAL_BLOCKS,
+      bip119: config.bip119,
       store: path
         ? openBlockFile(path, (bytes) => log.warn({ bytes }, 'cut off a record that was not written to its end'))
         : memoryStore(),

@@ -109,6 +109,7 @@ const FILE_SETTINGS = {
     help: 'PostgreSQL database, postgres://… (default: a file in the data folder)',
   } as Setting<string | undefined>,
   ephemeral: onOff('keep nothing: chain, database and keys live in memory'),
+  bip119: onOff('let the embedded chain know OP_CHECKTEMPLATEVERIFY (BIP119)'),
   blockTime: {
     parse: wholeNumber(0, 86_400),
     fallback: 0,
@@ -206,6 +207,7 @@ function checkTogether(config: UpConfig): void {
   if (chain && !chain.credentials === (chainCookie === undefined)) {
     refuse('--chain needs either user:password@ in its URL or --chain-cookie');
   }
+  if (config.bip119 && chain) refuse('--bip119 is a rule of the embedded chain; a bitcoind has its own');
   if (config.blockTime > 0 && config.network !== 'regtest') {
     refuse('--block-time mines blocks, which is for regtest only');
   }

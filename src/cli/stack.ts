@@ -8,7 +8,7 @@ import { toHex } from '../base/bytes.ts';
 import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
 import type { ControlledChain } from '../chain/controlled-chain.ts';
-import { createEsplora } from '../chain/regtest/esplora.ts';
+import { createEsplora } from '../chain/esplora/door.ts';
 import { MAX_RPC_BODY_BYTES } from '../chain/regtest/rpc/door.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { systemEntropy } from '../runtime/entropy.ts';

@@ -12,7 +12,7 @@ import { createRegtestChain } from '../../src/chain/regtest/chain.ts';
 import { GENESIS } from '../../src/chain/regtest/params.ts';
 import { createDispatch } from '../../src/chain/regtest/rpc/dispatch.ts';
 import { createMethods } from '../../src/chain/regtest/rpc/methods.ts';
-import { scriptAsm } from '../../src/chain/regtest/script-asm.ts';
+import { scriptAsm } from '../../src/chain/script-asm.ts';
 import { scriptTypeOf } from '../../src/chain/script-type.ts';
 import { sha256 } from '../../src/crypto/hash.ts';
 import { loadSecp } from '../../src/runtime/secp-wasm.ts';

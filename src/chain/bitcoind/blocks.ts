@@ -1,11 +1,12 @@
 /** Finds out how the node's chain differs from the index, and fetches what is new. */
 import { type Block, blockHash, parseBlock } from '../../bitcoin/block.ts';
 import { NodeError } from '../node-error.ts';
+import { RPC_ERROR } from '../rpc-error.ts';
 import { demand, type RpcClient } from './client.ts';
 import { type ChainInfo, checkPruned } from './health.ts';
 import type { IndexReads, IndexTip } from './index-reads.ts';
 import type { IndexedBlock } from './index-writes.ts';
-import { RPC, RpcError } from './rpc-error.ts';
+import { RpcError } from './rpc-error.ts';
 
 /** From the height `fork` on, blocks of the index make way for `added`, lowest first. */
 export interface ChainChange {
@@ -65,7 +66,7 @@ export async function fetchChange(
 async function fetchBlocks(client: RpcClient, hashes: readonly string[]): Promise<string[]> {
   const answers = await client.batch<string>(hashes.map((hash) => ({ method: 'getblock', params: [hash, 0] })));
   const refused = answers.find((answer) => answer instanceof RpcError);
-  if (refused && refused.code === RPC.MISC) {
+  if (refused && refused.code === RPC_ERROR.misc) {
     throw new NodeError('NODE_PRUNED', `the node has not kept a block that is needed: ${refused.message}`);
   }
   return demand(answers);

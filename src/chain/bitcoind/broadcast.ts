@@ -3,8 +3,9 @@ import { ProtocolError } from '../../base/errors.ts';
 import { type Tx, txHex, txidOf, wtxidOf } from '../../bitcoin/tx.ts';
 import type { BroadcastErrorCode } from '../chain.ts';
 import { TxRejection } from '../regtest/rejection.ts';
+import { RPC_ERROR } from '../rpc-error.ts';
 import type { RpcClient } from './client.ts';
-import { RPC, RpcError } from './rpc-error.ts';
+import { RpcError } from './rpc-error.ts';
 
 /** Any fee is the sender's business. */
 const NO_FEE_LIMIT = 0;
@@ -19,12 +20,12 @@ function rejection(text: string): TxRejection {
 
 function refusalOf(error: RpcError): Error {
   switch (error.code) {
-    case RPC.DESERIALIZATION:
+    case RPC_ERROR.decode:
       return new ProtocolError<BroadcastErrorCode>('TX_DECODE_FAILED', error.message);
-    case RPC.ALREADY_IN_UTXO_SET:
+    case RPC_ERROR.alreadyInChain:
       return new TxRejection('txn-already-known', '', false);
-    case RPC.VERIFY:
-    case RPC.VERIFY_REJECTED:
+    case RPC_ERROR.verify:
+    case RPC_ERROR.rejected:
       return error.message.startsWith('package topology disallowed')
         ? new TxRejection('package-not-child-with-parents', error.message, false)
         : rejection(error.message);

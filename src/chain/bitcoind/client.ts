@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { toBase64, utf8 } from '../../base/bytes.ts';
 import { messageOf } from '../../base/errors.ts';
 import { NodeError } from '../node-error.ts';
-import { RPC, RpcError } from './rpc-error.ts';
+import { RPC_ERROR } from '../rpc-error.ts';
+import { RpcError } from './rpc-error.ts';
 
 export interface RpcCredentials {
   readonly user: string;
@@ -141,7 +142,7 @@ function reasonOf(error: unknown): string {
 }
 
 function refusal({ code, message }: { readonly code: number; readonly message: string }): RpcError {
-  if (code === RPC.IN_WARMUP) throw new NodeError('NODE_STARTING', `the node is starting: ${message}`);
+  if (code === RPC_ERROR.inWarmup) throw new NodeError('NODE_STARTING', `the node is starting: ${message}`);
   return new RpcError(code, message);
 }
 

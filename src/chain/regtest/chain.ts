@@ -15,7 +15,7 @@ import { createFaucet } from './faucet.ts';
 import type { SatsPerKvb } from './fee-rate.ts';
 import { MAX_MEMPOOL_VSIZE } from './mempool-limit.ts';
 import { mineBlock } from './miner.ts';
-import { RegtestNode } from './node.ts';
+import { RegtestNode, type Snapshot } from './node.ts';
 import { TxRejection } from './rejection.ts';
 import { scriptRules } from './spending.ts';
 import { selectForBlock } from './template.ts';
@@ -76,6 +76,9 @@ export interface RegtestChain extends Chain {
   advanceMedianTime(time: UnixSeconds): Promise<void>;
   /** Takes the `count` topmost blocks off; their transactions go back to the mempool. */
   invalidateTip(count: number): Promise<void>;
+  /** This moment, to come back to with {@link restore}: blocks, mempool and clock shift. */
+  snapshot(): Promise<Snapshot>;
+  restore(snapshot: Snapshot): Promise<void>;
   /** Connects a serialized block, or keeps it until its branch is the longest. */
   submitBlock(raw: Bytes): Promise<'connected' | 'reorganized' | 'kept'>;
   close(): Promise<void>;
@@ -183,6 +186,10 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
     },
     async invalidateTip(count) {
       if (blockCount(count, node.ledger.height) > 0) node.disconnect(count);
+    },
+    snapshot: async () => node.snapshot(),
+    async restore(snapshot) {
+      node.restore(snapshot);
     },
     async submitBlock(raw) {
       try {

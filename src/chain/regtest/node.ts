@@ -44,6 +44,13 @@ export interface NodeOptions {
   readonly onEvent: (event: NodeEvent) => void;
 }
 
+/** A moment of the chain. Its blocks are shared with the chain they were taken from, so it costs little to keep. */
+export interface Snapshot {
+  readonly blocks: readonly Block[];
+  readonly waiting: readonly Tx[];
+  readonly shift: number;
+}
+
 export class RegtestNode {
   readonly ledger = new Ledger();
   readonly pool = new Mempool();
@@ -190,6 +197,50 @@ export class RegtestNode {
   disconnect(count: number): void {
     this.#write({ type: 'disconnected', count });
     for (const event of this.#disconnect(count)) this.#tell(event);
+  }
+
+  snapshot(): Snapshot {
+    const blocks: Block[] = [];
+    for (let height = 1; height <= this.ledger.height; height++) blocks.push(this.ledger.at(height)!.block);
+    return { blocks, waiting: [...this.pool.entries()].map(({ tx }) => tx), shift: this.#shift };
+  }
+
+  /** Goes back, or over to another branch, to the moment of a snapshot: its blocks, its mempool, its clock's shift. */
+  restore({ blocks, waiting, shift }: Snapshot): void {
+    const isShared = (height: number): boolean =>
+      this.ledger.at(height)?.hash === (blocks[height - 1] && blockHash(blocks[height - 1]!.header));
+    let shared = Math.min(blocks.length, this.ledger.height);
+    while (shared > 0 && !isShared(shared)) shared--;
+    this.#inOneGo(() => {
+      this.shiftClock(shift);
+      if (this.ledger.height > shared) this.disconnect(this.ledger.height - shared);
+      for (const block of blocks.slice(shared)) this.connect(block);
+      this.#refillWith(waiting);
+    });
+  }
+
+  /** Puts `txs`, which waited together before, in place of all that waits. */
+  #refillWith(txs: readonly Tx[]): void {
+    const gone = [...this.pool.entries()].map(({ txid }) => txid);
+    const time = this.now();
+    this.#write({ type: 'accepted', time, txs, replaced: gone });
+    for (const txid of gone) this.pool.remove(txid);
+    for (const tx of txs) {
+      const entry = restoredEntry(this.#acceptance, tx, time);
+      this.pool.add(entry);
+      this.#tell({ type: 'entered', entry });
+    }
+  }
+
+  /** Holds back what listeners are told until `work` is done, so that nobody can act in the middle of it. */
+  #inOneGo(work: () => void): void {
+    const events: NodeEvent[] = (this.#held = []);
+    try {
+      work();
+    } finally {
+      this.#held = undefined;
+      for (const event of events) this.#tell(event);
+    }
   }
 
   close(): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { concat } from '../../../src/base/bytes.ts';
 import { OP, P2A_SCRIPT, push, script } from '../../../src/bitcoin/script.ts';
-import { scriptAsm } from '../../../src/chain/regtest/script-asm.ts';
+import { scriptAsm } from '../../../src/chain/script-asm.ts';
 import { multisigOf, type ScriptType, scriptTypeOf } from '../../../src/chain/script-type.ts';
 import { locksOf } from '../../support/locks.ts';
 import { secp } from '../../support/regtest.ts';

@@ -59,6 +59,7 @@ test('settings that make no sense together are refused', () => {
   assert.throws(() => resolve({ boardingExitDelay: '20' }), INVALID);
   const onSignet = { network: 'signet', chain: 'http://user:password@127.0.0.1:38332' };
   assert.throws(() => resolve({ ...onSignet, batchExpiry: '20' }), INVALID);
+  assert.throws(() => resolve({ ...onSignet, bip119: 'true' }), INVALID);
   assert.deepEqual(resolve({ batchExpiry: '20' }).batchExpiry, { type: 'blocks', value: 20 });
   assert.throws(() => resolve({ sessionDuration: '1' }), INVALID);
   assert.throws(() => resolve({ arkPort: '7071' }), INVALID);

@@ -1,8 +1,9 @@
 /** From a request's body to its answer: finds the methods, calls them, and says by HTTP how it went. */
 import { messageOf, ProtocolError } from '../../../base/errors.ts';
 import type { BroadcastErrorCode } from '../../chain.ts';
+import { BROADCAST_ERROR, RPC_ERROR, type RpcErrorKind } from '../../rpc-error.ts';
 import type { RegtestErrorCode } from '../chain.ts';
-import { BROADCAST_ERROR, RPC_ERROR, RpcError, type RpcErrorKind } from './error.ts';
+import { RpcError } from './error.ts';
 import type { Method } from './method.ts';
 import { type Body, type Parsed, parseBody, replyTo } from './request.ts';
 

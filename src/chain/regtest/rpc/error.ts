@@ -1,37 +1,9 @@
-/** bitcoind's error numbers, and the refusal that carries one. */
-import type { BroadcastErrorCode } from '../../chain.ts';
-
-export const RPC_ERROR = {
-  misc: -1,
-  type: -3,
-  /** An address, block or transaction that is malformed or not there. */
-  notFound: -5,
-  insufficientFunds: -6,
-  invalidParameter: -8,
-  decode: -22,
-  verify: -25,
-  rejected: -26,
-  alreadyInChain: -27,
-  invalidRequest: -32600,
-  methodNotFound: -32601,
-  internal: -32603,
-  parse: -32700,
-} as const;
-
-export type RpcErrorKind = keyof typeof RPC_ERROR;
-export type RpcErrorCode = (typeof RPC_ERROR)[keyof typeof RPC_ERROR];
-
-/** How bitcoind numbers the refusals of a broadcast. */
-export const BROADCAST_ERROR: Readonly<Record<BroadcastErrorCode, RpcErrorKind>> = {
-  TX_DECODE_FAILED: 'decode',
-  TX_MISSING_INPUTS: 'verify',
-  TX_REJECTED: 'rejected',
-  TX_ALREADY_IN_CHAIN: 'alreadyInChain',
-};
+/** The refusal that carries one of bitcoind's error numbers. */
+import { RPC_ERROR, type RpcErrorKind } from '../../rpc-error.ts';
 
 export class RpcError extends Error {
   override readonly name = 'RpcError';
-  readonly code: RpcErrorCode;
+  readonly code: number;
 
   constructor(kind: RpcErrorKind, message: string) {
     super(message);

@@ -8,7 +8,7 @@ import { btcJson, isJsonObject, type Json, kindOf } from './json.ts';
 import { entryJson, inDepthOrder, inIdOrder } from './mempool-json.ts';
 import { type Method, method, type RpcContext } from './method.ts';
 
-/** Bytes: bitcoind's default limit, which is not enforced here. */
+/** What bitcoind says of its memory; here the limit is one of virtual bytes. */
 const MAX_MEMPOOL = 300_000_000;
 
 const OUTPOINT: readonly Parameter[] = ['txid', 'vout'].map((name) => ({ names: [name], isRequired: true }));
@@ -51,7 +51,7 @@ export function mempoolCalls({ node }: RpcContext): readonly Method[] {
         usage: vsize,
         total_fee: btcJson(fee),
         maxmempool: MAX_MEMPOOL,
-        mempoolminfee: rate,
+        mempoolminfee: btcJson(node.minEntryRate),
         minrelaytxfee: rate,
         incrementalrelayfee: rate,
         unbroadcastcount: 0,

@@ -65,11 +65,12 @@ function enter(node: RegtestNode, txs: readonly Tx[]): Refusals {
     if (refusal) refusals.set(tx, refusal);
   };
   const child = txs.at(-1)!;
-  for (const parent of txs.slice(0, -1)) if (!isIn(parent)) attempt(parent, () => node.accept(parent));
+  for (const parent of txs.slice(0, -1))
+    if (!isIn(parent)) attempt(parent, () => node.accept(parent, { inPackage: true }));
   const [poor, ...others] = [...refusals];
   const isHopeless = others.length > 0 || (poor !== undefined && !poor[1].isReconsiderable);
   if (isIn(child) || isHopeless) return refusals;
-  attempt(child, () => (poor ? node.acceptPair(poor[0], child) : node.accept(child)));
+  attempt(child, () => (poor ? node.acceptPair(poor[0], child) : node.accept(child, { inPackage: true })));
   return refusals;
 }
 

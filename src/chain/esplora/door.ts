@@ -11,7 +11,7 @@ import type { Chain, ChainTx } from '../chain.ts';
 import type { BlockSummary, Explorer } from '../explorer.ts';
 import { NodeError } from '../node-error.ts';
 import { isScriptHash, type ScriptHash, scriptHashOf } from '../script-hash.ts';
-import { createBroadcaster } from './esplora-broadcast.ts';
+import { createBroadcaster } from './broadcast.ts';
 import {
   activityJson,
   blockJson,
@@ -21,7 +21,7 @@ import {
   statusJson,
   txJson,
   utxoJson,
-} from './esplora-json.ts';
+} from './json.ts';
 
 const TXS_PER_PAGE = 25;
 const UNCONFIRMED_PER_PAGE = 50;

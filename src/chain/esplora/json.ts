@@ -9,8 +9,8 @@ import { redeemScript, sigopCostOf } from '../../bitcoin/sigops.ts';
 import { isCoinbase, serializeTx, type TxIn, type TxOut, weightOf } from '../../bitcoin/tx.ts';
 import type { ChainOutput, ChainTx, ChainUtxo, Confirmation } from '../chain.ts';
 import type { BlockSummary, MempoolTx, ScriptActivity } from '../explorer.ts';
+import { scriptAsm } from '../script-asm.ts';
 import { type ScriptType, scriptTypeOf } from '../script-type.ts';
-import { scriptAsm } from './script-asm.ts';
 
 const TYPES: Readonly<Record<ScriptType, string>> = {
   pubkey: 'p2pk',

@@ -4,7 +4,7 @@ import { formatBtc } from '../../base/units.ts';
 import { parseTx, type Tx, txidOf, wtxidOf } from '../../bitcoin/tx.ts';
 import type { BroadcastErrorCode, Chain } from '../chain.ts';
 import type { Explorer } from '../explorer.ts';
-import { BROADCAST_ERROR, RPC_ERROR } from './rpc/error.ts';
+import { BROADCAST_ERROR, RPC_ERROR } from '../rpc-error.ts';
 
 const isBroadcastError = (error: unknown): error is ProtocolError<BroadcastErrorCode> =>
   error instanceof ProtocolError && error.code in BROADCAST_ERROR;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { toHex } from '../../../src/base/bytes.ts';
-import { parseDescriptor } from '../../../src/chain/regtest/rpc/descriptor.ts';
-import { checksumOf, withChecksum } from '../../../src/chain/regtest/rpc/descriptor-checksum.ts';
-import { RpcError } from '../../../src/chain/regtest/rpc/error.ts';
-import { noble } from '../../../src/crypto/noble.ts';
+import { toHex } from '../../../../../src/base/bytes.ts';
+import { parseDescriptor } from '../../../../../src/chain/regtest/rpc/descriptor.ts';
+import { checksumOf, withChecksum } from '../../../../../src/chain/regtest/rpc/descriptor-checksum.ts';
+import { RpcError } from '../../../../../src/chain/regtest/rpc/error.ts';
+import { noble } from '../../../../../src/crypto/noble.ts';
 
 /** BIP380 to BIP386: descriptors with the scripts they stand for. */
 const KEY = '03a34b99f22c790c4e36b2b3c2c35a36db06226e41c692fc82b8b56ac1c540c5bd';

@@ -1,7 +1,7 @@
 /** Scripts in words, as Esplora's explorers spell them. */
-import { type Bytes, toHex } from '../../base/bytes.ts';
-import { OP } from '../../bitcoin/opcodes.ts';
-import { instructionAt } from '../../bitcoin/script.ts';
+import { type Bytes, toHex } from '../base/bytes.ts';
+import { OP } from '../bitcoin/opcodes.ts';
+import { instructionAt } from '../bitcoin/script.ts';
 
 const SHORT: Readonly<Record<string, string>> = { CHECKLOCKTIMEVERIFY: 'CLTV', CHECKSEQUENCEVERIFY: 'CSV' };
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { toHex } from '../../../src/base/bytes.ts';
-import { addressOf } from '../../../src/bitcoin/address.ts';
-import { txHex, txidOf } from '../../../src/bitcoin/tx.ts';
-import { createDispatch } from '../../../src/chain/regtest/rpc/dispatch.ts';
-import { RPC_ERROR } from '../../../src/chain/regtest/rpc/error.ts';
-import { parseJson } from '../../../src/chain/regtest/rpc/json.ts';
-import { createMethods } from '../../../src/chain/regtest/rpc/methods.ts';
-import { coinOf, pay, secp, spend, testChain } from '../../support/regtest.ts';
+import { toHex } from '../../../../../src/base/bytes.ts';
+import { addressOf } from '../../../../../src/bitcoin/address.ts';
+import { txHex, txidOf } from '../../../../../src/bitcoin/tx.ts';
+import { createDispatch } from '../../../../../src/chain/regtest/rpc/dispatch.ts';
+import { parseJson } from '../../../../../src/chain/regtest/rpc/json.ts';
+import { createMethods } from '../../../../../src/chain/regtest/rpc/methods.ts';
+import { RPC_ERROR } from '../../../../../src/chain/rpc-error.ts';
+import { coinOf, pay, secp, spend, testChain } from '../../../../support/regtest.ts';
 
 /** Per method, so that all together are more than ten thousand. */
 const RUNS = 250;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BlockHash } from '../../../src/bitcoin/block.ts';
-import { BlockIndex } from '../../../src/chain/regtest/rpc/block-index.ts';
-import { testChain } from '../../support/regtest.ts';
+import type { BlockHash } from '../../../../../src/bitcoin/block.ts';
+import { BlockIndex } from '../../../../../src/chain/regtest/rpc/block-index.ts';
+import { testChain } from '../../../../support/regtest.ts';
 
 const DEPTH = 3_000;
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createDispatch } from '../../../src/chain/regtest/rpc/dispatch.ts';
-import { RPC_ERROR, RpcError } from '../../../src/chain/regtest/rpc/error.ts';
-import { btcJson, type Json, JsonNumber, kindOf, parseJson } from '../../../src/chain/regtest/rpc/json.ts';
-import { method } from '../../../src/chain/regtest/rpc/method.ts';
-import { parseBody, replyTo } from '../../../src/chain/regtest/rpc/request.ts';
+import { createDispatch } from '../../../../../src/chain/regtest/rpc/dispatch.ts';
+import { RpcError } from '../../../../../src/chain/regtest/rpc/error.ts';
+import { btcJson, type Json, JsonNumber, kindOf, parseJson } from '../../../../../src/chain/regtest/rpc/json.ts';
+import { method } from '../../../../../src/chain/regtest/rpc/method.ts';
+import { parseBody, replyTo } from '../../../../../src/chain/regtest/rpc/request.ts';
+import { RPC_ERROR } from '../../../../../src/chain/rpc-error.ts';
 
 const RUNS = 2_000;
 
