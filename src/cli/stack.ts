@@ -9,6 +9,7 @@ import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
 import type { ControlledChain } from '../chain/controlled-chain.ts';
 import { createEsplora } from '../chain/esplora/door.ts';
+import { createTracking } from '../chain/esplora/tracking.ts';
 import { MAX_RPC_BODY_BYTES } from '../chain/regtest/rpc/door.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { systemEntropy } from '../runtime/entropy.ts';
@@ -108,13 +109,19 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   onStop(() => ark.stop());
   onStop(mineRegularly(chain, config.blockTime, log));
 
-  const listen = async (app: Hono, port: number, limits: Pick<HttpOptions, 'maxBodyBytes'> = {}): Promise<string> => {
-    const server = createHttpServer(app, { host: config.host, port, ...limits });
+  const listen = async (
+    app: Hono,
+    port: number,
+    more: Pick<HttpOptions, 'maxBodyBytes' | 'webSocket'> = {},
+  ): Promise<string> => {
+    const server = createHttpServer(app, { host: config.host, port, ...more });
     const url = urlOf(config.host, await server.start());
     onStop(() => server.stop());
     return url;
   };
-  const chainUrl = await listen(chainApp(chain, secrets, log), config.ports.chainPort);
+  const chainUrl = await listen(chainApp(chain, secrets, log), config.ports.chainPort, {
+    webSocket: { path: '/api/v1/ws', accept: createTracking(chain, (err) => log.error({ err }, 'tracking failed')) },
+  });
   const serveRpc = async ({ chain }: EmbeddedChain): Promise<Ready['chain']['rpc']> => {
     const login = rpcLogin(secrets.seed);
     const app = createChainRpc({ chain, secp, login, log: log.child({ part: 'rpc' }) });

@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { OperatorError } from './operator-error.ts';
 import type { EventStream } from './sse.ts';
+import { serveWebSockets, type WebSocketRoute } from './web-socket.ts';
 
 const DEFAULT_MAX_BODY_BYTES = 1 << 20;
 /** Bounds the arrival of a request; answers, streams among them, may take as long as they like. */
@@ -21,6 +22,7 @@ export interface HttpOptions {
   /** 0 lets the system choose. */
   readonly port: number;
   readonly maxBodyBytes?: number;
+  readonly webSocket?: WebSocketRoute;
 }
 
 export interface HttpServer {
@@ -86,6 +88,8 @@ export function createHttpServer(app: Pick<Hono, 'fetch'>, options: HttpOptions)
     (incoming, outgoing) => void receive(incoming, outgoing).catch(() => outgoing.destroy()),
   );
 
+  const closeWebSockets = options.webSocket ? serveWebSockets(server, options.webSocket) : () => {};
+
   return {
     start: () =>
       new Promise((resolve, reject) => {
@@ -104,6 +108,7 @@ export function createHttpServer(app: Pick<Hono, 'fetch'>, options: HttpOptions)
           resolve();
         });
         for (const stream of openStreams) stream.end();
+        closeWebSockets();
       }),
   };
 }
