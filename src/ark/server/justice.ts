@@ -29,6 +29,14 @@ export interface Justice {
 /** `open` cases are looked at again at the next block. */
 type Verdict = 'open' | 'closed';
 
+/** What became of an unrolled VTXO's output; `waiting` for its confirmation, or for somebody else to act first. */
+type Fate = 'waiting' | 'unspent' | 'answered' | 'lost';
+
+/**
+ * Confirmations before the server broadcasts a checkpoint. Most who unroll a spent VTXO are its receivers on their way
+ * out, and broadcast the checkpoint themselves in the very next block; the server's child would only be in their way.
+ */
+const RECEIVERS_TURN = 2;
 const SWEEP_VERSION = 2;
 const CONFIRM_WITHIN_BLOCKS = 6;
 
@@ -41,7 +49,7 @@ export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
     for (const vtxo of await spentAndUnrolled(db)) {
       if (closed.has(vtxo.outpoint)) continue;
       try {
-        if ((await (vtxo.arkTxid ? enforceCheckpoint(vtxo, tip) : enforceForfeit(vtxo))) === 'closed') {
+        if ((await (vtxo.arkTxid ? enforceCheckpoint(vtxo, tip) : enforceForfeit(vtxo, tip))) === 'closed') {
           closed.add(vtxo.outpoint);
         }
       } catch (error) {
@@ -50,11 +58,11 @@ export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
     }
   }
 
-  /** What became of an unrolled VTXO's output. */
-  async function fateOf(vtxo: Vtxo, answer: Txid): Promise<'unconfirmed' | 'unspent' | 'answered' | 'lost'> {
+  /** What became of an unrolled VTXO's output. The server's turn comes once it has `patience` confirmations. */
+  async function fateOf(vtxo: Vtxo, answer: Txid, patience: number, tip: Tip): Promise<Fate> {
     const output = await chain.output(parseOutpoint(vtxo.outpoint));
-    if (!output?.confirmation) return 'unconfirmed';
-    if (!output.spentBy) return 'unspent';
+    if (!output?.confirmation) return 'waiting';
+    if (!output.spentBy) return tip.height - output.confirmation.height + 1 < patience ? 'waiting' : 'unspent';
     if (output.spentBy.txid === answer) return 'answered';
     // As long as the other transaction is not in a block it can be replaced, or fail to confirm.
     return output.spentBy.confirmation ? 'lost' : 'unspent';
@@ -75,8 +83,8 @@ export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
     const stored = await checkpointById(db, vtxo.spentBy!);
     invariant(stored, 'a VTXO spent off-chain has its checkpoint');
     const checkpoint = finalize(parsePsbt(stored.psbt));
-    switch (await fateOf(vtxo, stored.txid)) {
-      case 'unconfirmed':
+    switch (await fateOf(vtxo, stored.txid, RECEIVERS_TURN, tip)) {
+      case 'waiting':
         return 'open';
       case 'lost':
         return giveUp(vtxo);
@@ -136,12 +144,12 @@ export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
     return { ...tx, inputs: tx.inputs.map((input) => ({ ...input, witness })) };
   }
 
-  async function enforceForfeit(vtxo: Vtxo): Promise<Verdict> {
+  async function enforceForfeit(vtxo: Vtxo, tip: Tip): Promise<Verdict> {
     const forfeit = await forfeitOf(db, vtxo.outpoint);
     // Settled as recoverable: there was no forfeit, and no branch left to unroll either.
     if (!forfeit) return 'closed';
-    switch (await fateOf(vtxo, forfeit.txid)) {
-      case 'unconfirmed':
+    switch (await fateOf(vtxo, forfeit.txid, 1, tip)) {
+      case 'waiting':
         return 'open';
       case 'lost':
         return giveUp(vtxo);
