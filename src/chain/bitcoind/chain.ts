@@ -22,6 +22,7 @@ import { checkNode, checkSynced } from './health.ts';
 import { createIndexReads } from './index-reads.ts';
 import { createMiner } from './miner.ts';
 import { outputOf, transactionOf, unspentOf } from './view.ts';
+import { followNews, newsSources } from './zmq.ts';
 
 export interface BitcoindOptions {
   /** Closed with the chain. */
@@ -80,6 +81,18 @@ async function whenStarted<R>({ clock, log }: BitcoindOptions, ask: () => Promis
   }
 }
 
+/** Looks at the node whenever it says over ZMQ that there is news, instead of waiting for the next turn. */
+async function listenForNews({ client, clock, log }: BitcoindOptions, sync: () => Promise<void>): Promise<() => void> {
+  // What goes wrong here goes wrong at the next turn too, and is told there.
+  const look = (): void => void sync().catch(() => {});
+  const sources = await newsSources(client);
+  if (sources.length > 0) log.info({ sources }, 'the node tells of news over ZMQ');
+  const closers = sources.map((source) => followNews(source, clock, look));
+  return () => {
+    for (const close of closers) close();
+  };
+}
+
 /** Ready, with the index caught up, on return. Throws `NodeError` when the node is not fit to be built on. */
 export async function createBitcoindChain(options: BitcoindOptions): Promise<BitcoindChain> {
   const { client, network, secp, db, clock, log } = options;
@@ -93,6 +106,7 @@ export async function createBitcoindChain(options: BitcoindOptions): Promise<Bit
   const follower = createFollower({ client, db, network, clock, log, from, interval });
   await follower.sync();
   follower.start();
+  const stopNews = await listenForNews(options, follower.sync);
 
   /** What the node took is known here before anybody hears of it; should it go away just then, it took it all the same. */
   const noticed = async <R>(work: Promise<R>): Promise<R> => {
@@ -150,6 +164,7 @@ export async function createBitcoindChain(options: BitcoindOptions): Promise<Bit
     fillFaucet: fill,
     sync: follower.sync,
     async close() {
+      stopNews();
       const stopped = follower.stop();
       // A node that does not answer is not waited for.
       client.close();
