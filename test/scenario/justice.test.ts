@@ -5,7 +5,7 @@ import { send } from '../../src/ark/client/offchain.ts';
 import { spendableCoins, vtxosOf } from '../../src/ark/client/vtxos.ts';
 import { finalize } from '../../src/ark/protocol/leaf-spend.ts';
 import { txidOf } from '../../src/bitcoin/tx.ts';
-import { unroll } from '../support/unroll.ts';
+import { broadcastWithChild, unroll } from '../support/unroll.ts';
 import { paid, type User, type World, world } from '../support/world.ts';
 
 const EXIT_DELAY = 20;
@@ -38,6 +38,20 @@ test('a forfeited VTXO put on chain is taken by its forfeit before its owner may
   assert.equal(row!.unrolled, 1n);
   assert.equal((await spenderOf(w, key))?.txid, row!.spent_by);
   assert.ok((await spenderOf(w, key))?.confirmation, 'the forfeit is in a block before the exit delay is over');
+});
+
+test('the answer sets out when the VTXO is seen, and is there one block later', async () => {
+  const [w, alice] = await alone('justice/at-once');
+  const [old] = await w.settle(alice);
+  await w.mine(1);
+  await w.settle(alice);
+  await w.mine(1);
+  assert.equal(old!.branch.length, 1);
+  await broadcastWithChild(w, old!.branch[0]!);
+  await w.rest();
+  await w.mine(1);
+  const spender = await spenderOf(w, `${old!.vtxos[0]!.outpoint.txid}:${old!.vtxos[0]!.outpoint.vout}`);
+  assert.ok(spender && !spender.confirmation, 'the forfeit is in the mempool');
 });
 
 test('a VTXO spent off-chain and put on chain is answered by one checkpoint; the receiver can still leave', async () => {

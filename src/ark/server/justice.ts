@@ -148,17 +148,18 @@ export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
     const forfeit = await forfeitOf(db, vtxo.outpoint);
     // Settled as recoverable: there was no forfeit, and no branch left to unroll either.
     if (!forfeit) return 'closed';
+    const connector = parseOutpoint(forfeit.connector).txid;
     switch (await fateOf(vtxo, forfeit.txid, 1, tip)) {
       case 'waiting':
+        // The connector takes blocks of its own to get there, so it sets out as soon as the VTXO is seen.
+        await raiseConnector(connector);
         return 'open';
       case 'lost':
         return giveUp(vtxo);
       case 'answered':
         return (await chain.transaction(forfeit.txid))?.confirmation ? 'closed' : 'open';
       case 'unspent':
-        if (await raiseConnector(parseOutpoint(forfeit.connector).txid)) {
-          await bumper.broadcast(signForfeit(parsePsbt(forfeit.psbt)));
-        }
+        if (await raiseConnector(connector)) await bumper.broadcast(signForfeit(parsePsbt(forfeit.psbt)));
         return 'open';
     }
   }
