@@ -14,7 +14,6 @@ export type FeeRate = number & { readonly __brand: 'FeeRate' };
 /** Consensus: no amount above 21 million coins (`MAX_MONEY`). */
 export const MAX_MONEY = 2_100_000_000_000_000n as Sats;
 export const COIN = 100_000_000n as Sats;
-export const ZERO_SATS = 0n as Sats;
 
 /** Throws `RangeError` outside 0 … {@link MAX_MONEY}, `TypeError` for a fraction. */
 export function sats(value: bigint | number): Sats {

@@ -71,10 +71,12 @@ export const noble: Secp = {
     return Point.Fn.toBytes(Point.Fn.add(even, Point.Fn.fromBytes(tweak)));
   },
 
-  musigKeyAgg(keys, tweak) {
+  musigKeyAgg(keys, tweakOrRule) {
     const list = [...keys];
-    const internal = keyAggExport(keyAggregate(list));
-    const aggregate = tweak ? keyAggregate(list, [tweak], [true]) : keyAggregate(list);
+    const plain = keyAggregate(list);
+    const internal = keyAggExport(plain);
+    const tweak = typeof tweakOrRule === 'function' ? tweakOrRule(internal) : tweakOrRule;
+    const aggregate = tweak ? keyAggregate(list, [tweak], [true]) : plain;
     const handle: Aggregate = { aggregate, keys: list, tweak };
     return { xonly: keyAggExport(aggregate), internal, handle };
   },

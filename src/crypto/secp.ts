@@ -42,8 +42,11 @@ export interface Secp {
   tweakXonly(xonly: Bytes, tweak: Bytes): { readonly xonly: Bytes; readonly parity: 0 | 1 } | undefined;
   /** BIP341 secret: `even(secret) + tweak`. */
   tweakSecret(secret: Bytes, tweak: Bytes): Bytes;
-  /** BIP327 KeyAgg over `keys` in the order given (sort first), with one optional x-only (taproot) tweak. */
-  musigKeyAgg(keys: readonly Bytes[], tweak?: Bytes): KeyAgg;
+  /**
+   * BIP327 KeyAgg over `keys` in the order given (sort first), with one optional x-only (taproot) tweak. A tweak that
+   * depends on the aggregate itself is given as a function of it, so that nothing is aggregated twice.
+   */
+  musigKeyAgg(keys: readonly Bytes[], tweak?: Bytes | ((internal: Bytes) => Bytes)): KeyAgg;
   /** `random` is 32 fresh bytes, never used before. */
   musigNonce(random: Bytes, publicKey: Bytes, secret: Bytes): NoncePair;
   /** Throws when a nonce is malformed. */

@@ -48,8 +48,9 @@ export async function loadSecp(): Promise<Secp> {
       }
     },
     tweakSecret: noble.tweakSecret,
-    musigKeyAgg(keys, tweak) {
+    musigKeyAgg(keys, tweakOrRule) {
       const { aggPubkey, keyaggCache } = musig.pubkeyAgg(keys.map((key) => exactly(key, 33)));
+      const tweak = typeof tweakOrRule === 'function' ? tweakOrRule(aggPubkey) : tweakOrRule;
       if (!tweak) return { xonly: aggPubkey, internal: aggPubkey, handle: keyaggCache };
       const tweaked = musig.pubkeyXonlyTweakAdd(keyaggCache, b32(tweak), true);
       return { xonly: tweaked.pubkey.slice(1), internal: aggPubkey, handle: tweaked.keyaggCache };

@@ -23,9 +23,7 @@ export function keyAggregator(secp: Secp, merkleRoot: Bytes): KeyAggregator {
       const id = sorted.join();
       let keys = known.get(id);
       if (!keys) {
-        const list = sorted.map(fromHex);
-        const internal = secp.musigKeyAgg(list).internal;
-        keys = secp.musigKeyAgg(list, tapTweak(internal, merkleRoot));
+        keys = secp.musigKeyAgg(sorted.map(fromHex), (internal) => tapTweak(internal, merkleRoot));
         known.set(id, keys);
       }
       return keys;

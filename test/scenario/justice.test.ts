@@ -22,6 +22,18 @@ const spenderOf = async ({ chain }: World, outpoint: string) => {
   return (await chain.output({ txid: txid as never, vout: Number(vout) }))?.spentBy;
 };
 
+/** Alice pays Bob all she has off-chain, and the VTXO she paid with is put on chain all the same. */
+async function paidThenUnrolled(seed: string) {
+  const [w, alice] = await alone(seed);
+  const bob = await w.user('bob');
+  const [settled] = await w.settle(alice);
+  await w.mine(1);
+  const coins = await spendableCoins(alice.client, alice.account);
+  const payment = await w.run(send(alice.client, alice.account, coins, [paid(bob.account, coins)]));
+  await unroll(w, settled!.branch);
+  return { w, bob, payment, checkpoint: txidOf(payment.checkpoints[0]!.tx) };
+}
+
 test('a forfeited VTXO put on chain is taken by its forfeit before its owner may claim it', async () => {
   const [w, alice] = await alone('justice/forfeit');
   const users = [alice, ...(await Promise.all(['bob', 'carol', 'dave', 'erin'].map((name) => w.user(name))))];
@@ -55,14 +67,7 @@ test('the answer sets out when the VTXO is seen, and is there one block later', 
 });
 
 test('a VTXO spent off-chain and put on chain is answered by one checkpoint; the receiver can still leave', async () => {
-  const [w, alice] = await alone('justice/checkpoint');
-  const bob = await w.user('bob');
-  const [settled] = await w.settle(alice);
-  await w.mine(1);
-  const coins = await spendableCoins(alice.client, alice.account);
-  const payment = await w.run(send(alice.client, alice.account, coins, [paid(bob.account, coins)]));
-  await unroll(w, settled!.branch);
-  const checkpoint = txidOf(payment.checkpoints[0]!.tx);
+  const { w, bob, payment, checkpoint } = await paidThenUnrolled('justice/checkpoint');
   assert.equal(await w.chain.transaction(checkpoint), undefined, 'the block belongs to the receiver');
   await w.mine(1);
   await w.mine(1);
@@ -74,16 +79,10 @@ test('a VTXO spent off-chain and put on chain is answered by one checkpoint; the
 });
 
 test('a checkpoint that nobody continues from is taken back after its delay', async () => {
-  const [w, alice] = await alone('justice/reclaim');
-  const bob = await w.user('bob');
-  const [settled] = await w.settle(alice);
-  await w.mine(1);
-  const coins = await spendableCoins(alice.client, alice.account);
-  const payment = await w.run(send(alice.client, alice.account, coins, [paid(bob.account, coins)]));
-  await unroll(w, settled!.branch);
+  const { w, checkpoint: txid } = await paidThenUnrolled('justice/reclaim');
   await w.mine(1);
   await w.mine(1);
-  const checkpoint = `${txidOf(payment.checkpoints[0]!.tx)}:0`;
+  const checkpoint = `${txid}:0`;
   assert.equal(await spenderOf(w, checkpoint), undefined);
   await w.mine(10);
   await w.mine(1);

@@ -48,7 +48,7 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier): Sweeper {
   }
 
   async function sweepBatch(batch: Batch, tip: Tip): Promise<void> {
-    const nodes = await nodesOf(batch);
+    const nodes = await nodesOf(batch.commitmentTxid!);
     const remnants = await remnantsOf(batch, nodes);
     if (remnants.length === 0) return db.write((tx) => closeBatch(tx, batch.id));
     const expiry = expiryOf(parsePsbt(remnants[0]!.node.psbt).inputs[0]!);
@@ -62,9 +62,9 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier): Sweeper {
     if (!waitsForBlock) await mark(tx, leaves);
   }
 
-  async function nodesOf(batch: Batch): Promise<ReadonlyMap<Txid, TreeTx>> {
+  async function nodesOf(commitmentTxid: Txid): Promise<ReadonlyMap<Txid, TreeTx>> {
     const all = { limit: Number.MAX_SAFE_INTEGER, offset: 0 };
-    const { txs } = await treeTxs(db, batch.commitmentTxid!, 'vtxo', all);
+    const { txs } = await treeTxs(db, commitmentTxid, 'vtxo', all);
     return new Map(txs.map((tx) => [tx.txid, tx]));
   }
 
@@ -146,11 +146,10 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier): Sweeper {
   }
 
   async function leavesSweptBy(tx: Tx, commitmentTxid: Txid): Promise<Txid[]> {
-    const all = { limit: Number.MAX_SAFE_INTEGER, offset: 0 };
-    const { txs } = await treeTxs(db, commitmentTxid, 'vtxo', all);
-    const nodes = new Map(txs.map((node) => [node.txid, node]));
+    const nodes = await nodesOf(commitmentTxid);
     const spent = new Set(tx.inputs.map(({ prevout }) => `${prevout.txid}:${prevout.vout}`));
-    return txs.filter((node) => spent.has(fundingOf(node))).flatMap((node) => leavesBelow(node, nodes));
+    const cutOff = [...nodes.values()].filter((node) => spent.has(fundingOf(node)));
+    return cutOff.flatMap((node) => leavesBelow(node, nodes));
   }
 
   async function mark(tx: Tx, leaves: readonly Txid[]): Promise<void> {
