@@ -15,6 +15,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { systemEntropy } from '../runtime/entropy.ts';
 import { createHttpServer, type HttpOptions } from '../runtime/http.ts';
 import type { Log } from '../runtime/log.ts';
+import { createMetrics } from '../runtime/metrics.ts';
 import { loadSecp } from '../runtime/secp-wasm.ts';
 import type { Db } from '../store/db.ts';
 import { openSqlite } from '../store/sqlite.ts';
@@ -86,6 +87,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     clock: systemClock,
     entropy: systemEntropy,
     log: log.child({ part: 'ark' }),
+    metrics: createMetrics({ process: true }),
     settings: arkSettings(config),
     keys,
     adminToken: secrets.adminToken,

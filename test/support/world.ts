@@ -23,6 +23,7 @@ import { createRegtestChain, type RegtestChain } from '../../src/chain/regtest/c
 import { createManualClock, type ManualClock } from '../../src/runtime/clock.ts';
 import { createManualEntropy, type Entropy } from '../../src/runtime/entropy.ts';
 import { createLog, silentLog } from '../../src/runtime/log.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
 import { loadSecp } from '../../src/runtime/secp-wasm.ts';
 import type { Db } from '../../src/store/db.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -161,6 +162,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
       entropy,
       keys,
       log: verbose ? createLog('debug') : silentLog,
+      metrics: createMetrics(),
       settings: { ...SETTINGS, ...settings },
       adminToken: ADMIN_TOKEN,
       version: 'test',

@@ -34,4 +34,5 @@ export async function convict(ctx: ArkContext, batchId: string, charges: readonl
       await insertConviction(tx, { ...charge, id: ctx.newId(), batchId, createdAt, expiresAt });
     }
   });
+  for (const { crime } of byScript.values()) ctx.metrics.convictions.add({ crime });
 }

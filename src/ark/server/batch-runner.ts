@@ -13,6 +13,7 @@ import type { Settler } from './batch-settle.ts';
 import type { ArkContext } from './context.ts';
 import { createDebts, type Debts } from './debts.ts';
 import type { EventHub } from './event-hub.ts';
+import { createPhaseWatch } from './metrics.ts';
 import type { Registration } from './registration.ts';
 import {
   countQueued,
@@ -69,6 +70,7 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
   let tail: Promise<void> = Promise.resolve();
   let cancelTimer = (): void => {};
   let stopped = false;
+  const watchPhase = createPhaseWatch(ctx.metrics);
 
   /** Events are taken one at a time, each with its effects, in the order they came. */
   function dispatch(event: WithoutNow<BatchEvent>): Promise<void> {
@@ -78,6 +80,7 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       const terms = { sessionMs: sessionDuration * 1000, minParticipants };
       const next = step(state, { ...event, now: ctx.clock.now() } as BatchEvent, terms);
       state = next.state;
+      watchPhase(state.at, ctx.clock.now());
       for (const effect of next.effects) await perform(effect);
     });
     tail = turn.catch((error) => {
@@ -94,6 +97,7 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     if (lost) {
       ctx.wallet.release(lost.id);
       ctx.signer.forgetNonces(`${lost.id}:`);
+      ctx.metrics.batches.add({ outcome: 'failed' });
       const members = lost.present.map(memberOf);
       hub.publish(
         wire.batchFailed(lost.id, 'internal error'),
@@ -137,6 +141,7 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       case 'announceEnd':
         return hub.publish(wire.batchFinalized(effect.id, effect.commitmentTxid));
       case 'announceFailure':
+        ctx.metrics.batches.add({ outcome: 'failed' });
         ctx.log.warn({ batch: effect.id, reason: effect.reason }, 'batch failed');
         return hub.publish(wire.batchFailed(effect.id, effect.reason), effect.topics);
       case 'requeue':
@@ -240,6 +245,8 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       const [forfeits, boardingSigs] = [debts.forfeits(), debts.boardingSigs()];
       const txid = await settler.settle({ id, startedAt, intents, built, signatures, forfeits, boardingSigs });
       ctx.log.info({ batch: id, commitmentTxid: txid, intents: intents.length }, 'batch settled');
+      ctx.metrics.batches.add({ outcome: 'settled' });
+      ctx.metrics.batchIntents.observe({}, intents.length);
       void dispatch({ type: 'batchSettled', commitmentTxid: txid, more: (await countQueued(ctx.db)) > 0 });
     } catch (error) {
       ctx.log.error({ err: error, batch: id }, 'settling a batch failed');

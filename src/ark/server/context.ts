@@ -10,6 +10,7 @@ import type { Signer } from '../../runtime/signer.ts';
 import type { Db } from '../../store/db.ts';
 import type { ArkPublicKeys, ArkSettings } from '../protocol/settings.ts';
 import type { ArkKeyName } from './keys.ts';
+import type { ArkMetrics } from './metrics.ts';
 import type { ServerWallet } from './wallet.ts';
 
 export interface ArkContext {
@@ -19,6 +20,7 @@ export interface ArkContext {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  readonly metrics: ArkMetrics;
   readonly signer: Signer<ArkKeyName>;
   readonly wallet: ServerWallet;
   readonly publicKeys: ArkPublicKeys;

@@ -69,6 +69,7 @@ export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
   }
 
   function giveUp(vtxo: Vtxo): Verdict {
+    ctx.metrics.fraud.add({ kind: vtxo.arkTxid ? 'checkpoint' : 'forfeit', outcome: 'failed' });
     log.error(
       { outpoint: vtxo.outpoint, amount: `${vtxo.amount}` },
       'a spent VTXO was taken on chain before the answer',

@@ -215,7 +215,12 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
     return found;
   }
 
-  return { submit, finalize, pending };
+  const { offchainSeconds } = ctx.metrics;
+  return {
+    submit: (...tx) => offchainSeconds.time({ call: 'submit' }, () => submit(...tx)),
+    finalize: (...tx) => offchainSeconds.time({ call: 'finalize' }, () => finalize(...tx)),
+    pending,
+  };
 }
 
 /** `<delay> CSV DROP <forfeit key> CHECKSIG`: the server's way out of a checkpoint whose ark transaction never comes. */

@@ -11,6 +11,7 @@ import type { Secp } from '../../crypto/secp.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Entropy } from '../../runtime/entropy.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
 import { createSigner } from '../../runtime/signer.ts';
 import type { Db } from '../../store/db.ts';
 import type { ArkSettings } from '../protocol/settings.ts';
@@ -23,11 +24,14 @@ import type { ArkContext } from './context.ts';
 import { createDoor } from './door.ts';
 import { createEventHub } from './event-hub.ts';
 import { createFeeBumper } from './fee-bumper.ts';
+import { mountGauges } from './gauges.ts';
+import { createHealth, mountHealth } from './health.ts';
 import { createIndexer } from './indexer.ts';
 import { mountIndexerApi } from './indexer-api.ts';
 import { createJustice } from './justice.ts';
 import { type ArkKeyName, publicKeysOf } from './keys.ts';
 import { createLiveSettings } from './live-settings.ts';
+import { createArkMetrics, mountMetrics } from './metrics.ts';
 import { createNotifier } from './notifier.ts';
 import { checkpointTapscript, createOffchainService } from './offchain.ts';
 import { mountPublicApi } from './public-api.ts';
@@ -46,6 +50,7 @@ export interface ArkServerParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly settings: ArkSettings;
   /** Secret keys, see `deriveArkKeys`. */
   readonly keys: Readonly<Record<ArkKeyName, Bytes>>;
@@ -79,6 +84,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
     clock,
     entropy,
     log,
+    metrics: createArkMetrics(parts.metrics),
     signer,
     publicKeys,
     forfeitScript,
@@ -109,10 +115,16 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const justice = createJustice(ctx, createFeeBumper(ctx));
   const watcher = createChainWatcher(ctx, settler, [justice.pursue, sweeper.sweep, createClaimWatch(ctx)]);
 
-  const publicDoor = createDoor(log, ctx.newId);
+  const health = createHealth(ctx);
+  mountGauges(parts.metrics, { ctx, health, hub, notifier, subscriptions });
+
+  const publicDoor = createDoor(ctx);
+  mountHealth(publicDoor, health);
   mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });
   mountIndexerApi(publicDoor, ctx, createIndexer(ctx), subscriptions);
-  const adminDoor = createDoor(log, ctx.newId);
+  const adminDoor = createDoor(ctx);
+  mountHealth(adminDoor, health);
+  mountMetrics(adminDoor, parts.metrics);
   mountAdminApi(adminDoor, ctx, live, parts.adminToken);
 
   return {

@@ -19,6 +19,9 @@ export interface Subscriptions {
   /** Hands the subscription a stream, in place of the one before. Throws `SUBSCRIPTION_NOT_FOUND`. */
   attach(id: string, open: () => EventStream): EventStream;
   deliver(change: VtxoChange): void;
+  readonly size: number;
+  /** How many of them have a stream. */
+  readonly attended: number;
 }
 
 const UNATTENDED_MS = 60_000;
@@ -59,6 +62,13 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
   }
 
   return {
+    get size() {
+      return subscriptions.size;
+    },
+    get attended() {
+      return [...subscriptions.values()].filter(({ stream }) => stream !== undefined).length;
+    },
+
     subscribe(scripts, id) {
       const known = id ? find(id) : undefined;
       demand(known || subscriptions.size < MAX_SUBSCRIPTIONS, 'INTERNAL_ERROR', 'too many subscriptions');

@@ -127,10 +127,12 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier): Sweeper {
   async function broadcast(sweepTx: Pick<Sweep, 'txid' | 'tx'>): Promise<boolean> {
     try {
       await chain.broadcast(parseTx(sweepTx.tx));
+      ctx.metrics.sweeps.add({ outcome: 'broadcast' });
       return true;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       log.warn({ err: error, txid: sweepTx.txid }, 'a sweep was refused');
+      ctx.metrics.sweeps.add({ outcome: 'refused' });
       await db.write((tx) => deleteSweep(tx, sweepTx.txid));
       return false;
     }
@@ -142,6 +144,7 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier): Sweeper {
     const at = found.confirmation;
     if (!at) return;
     await db.write((tx) => confirmSweep(tx, earlier.txid, at.height));
+    ctx.metrics.sweeps.add({ outcome: 'confirmed' });
     if (waitsForBlock) await mark(found.tx, await leavesSweptBy(found.tx, earlier.commitmentTxid));
   }
 

@@ -69,8 +69,10 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: re
       noticed ||= unrolled.length > 0;
       for (const vtxo of unrolled) {
         const about = { outpoint: vtxo.outpoint };
-        if (vtxo.spentBy) log.warn({ ...about, spentBy: vtxo.spentBy }, 'a spent VTXO was unrolled');
-        else log.info(about, 'a VTXO was unrolled');
+        if (vtxo.spentBy) {
+          ctx.metrics.fraud.add({ kind: vtxo.arkTxid ? 'checkpoint' : 'forfeit', outcome: 'noticed' });
+          log.warn({ ...about, spentBy: vtxo.spentBy }, 'a spent VTXO was unrolled');
+        } else log.info(about, 'a VTXO was unrolled');
       }
     }
     return noticed;
