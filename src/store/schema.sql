@@ -74,7 +74,7 @@ create table ark_intent (
   created_at bigint not null,
   attempts bigint not null default 0,
   batch_id text
-);
+, missed bigint not null default 0);
 
 create table ark_intent_input (
   outpoint text primary key,
@@ -170,6 +170,10 @@ create table ark_setting (
   name text primary key,
   value text not null
 );
+
+create index ark_conviction_created on ark_conviction (created_at);
+
+create index ark_conviction_batch on ark_conviction (batch_id);
 
 -- PostgreSQL only
 

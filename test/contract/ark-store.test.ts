@@ -173,6 +173,27 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('activeConvictions', '5120aa', LATE - 1);
   await call('activeConvictions', '5120aa', LATE);
   await call('convictionsOfBatch', 'final');
+  await call('insertConviction', {
+    ...charge,
+    id: 'y',
+    crime: 'MANUAL',
+    batchId: '',
+    createdAt: LATE + 1,
+    expiresAt: 0,
+  });
+  await call('convictedAmong', [...Array.from({ length: 600 }, (_, i) => `5120${i}`), '5120aa'], LATE);
+  await call('convictionById', 'y');
+  await call('convictionById', 'absent');
+  for (const [from, to] of [
+    [0, 0],
+    [LATE + 1, 0],
+    [0, LATE],
+  ] as const) {
+    await call('convictionsInRange', from, to);
+  }
+  await call('pardonConviction', 'y');
+  await call('pardonConviction', 'absent');
+  await call('activeConvictions', '5120aa', LATE);
 
   await call('insertSweep', { txid: id('sweep'), commitmentTxid: id('final'), tx: '00', createdAt: LATE });
   await call('unconfirmedSweeps');

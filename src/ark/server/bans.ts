@@ -2,19 +2,38 @@
 import type { OutpointKey } from '../../base/bytes.ts';
 import { arkError } from '../protocol/errors.ts';
 import type { ArkContext } from './context.ts';
-import { activeConvictions, type CrimeType, insertConviction } from './store/convictions.ts';
+import { activeConvictions, type Conviction, type CrimeType, insertConviction } from './store/convictions.ts';
 
-/** Throws `VTXO_BANNED` while `script` (hex) has as many convictions as the settings tolerate. */
+/**
+ * Throws `VTXO_BANNED` while `script` (hex) has as many convictions as the settings tolerate, or one by the operator's
+ * own hand.
+ */
 export async function checkNotBanned(ctx: ArkContext, script: string, outpoint: OutpointKey): Promise<void> {
-  const { banThreshold } = ctx.settings();
-  if (banThreshold === 0) return;
   const convictions = await activeConvictions(ctx.db, script, ctx.nowSeconds());
-  if (convictions.length < banThreshold) return;
-  const until = Math.max(...convictions.map((conviction) => conviction.expiresAt));
-  throw arkError('VTXO_BANNED', `${outpoint} is banned until ${until}: ${convictions.at(-1)!.reason}`, {
+  if (!isBanned(convictions, ctx.settings().banThreshold)) return;
+  const never = convictions.some(({ expiresAt }) => expiresAt === 0);
+  const until = never ? 0 : Math.max(...convictions.map(({ expiresAt }) => expiresAt));
+  const reason = convictions.at(-1)!.reason;
+  throw arkError('VTXO_BANNED', `${outpoint} is banned ${never ? 'for good' : `until ${until}`}: ${reason}`, {
     vtxo_outpoint: outpoint,
     banned_until: `${until}`,
   });
+}
+
+const isBanned = (convictions: readonly Conviction[], threshold: number): boolean =>
+  convictions.some(({ crime }) => crime === 'MANUAL') || (threshold > 0 && convictions.length >= threshold);
+
+/** Shuts a script (hex) out by the operator's own hand, for `seconds` or for good. Returns the conviction's id. */
+export async function banScript(
+  ctx: ArkContext,
+  { script, seconds, reason }: { readonly script: string; readonly seconds?: number; readonly reason: string },
+): Promise<string> {
+  const [id, createdAt] = [ctx.newId(), ctx.nowSeconds()];
+  const expiresAt = seconds === undefined ? 0 : createdAt + seconds;
+  await ctx.db.write((tx) =>
+    insertConviction(tx, { id, script, crime: 'MANUAL', batchId: '', reason, createdAt, expiresAt }),
+  );
+  return id;
 }
 
 export interface Charge {

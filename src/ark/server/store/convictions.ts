@@ -9,13 +9,18 @@ export interface Conviction {
   /** Hex of the convicted input's script. */
   readonly script: string;
   readonly crime: CrimeType;
+  /** Empty where no batch was concerned. */
   readonly batchId: string;
   readonly reason: string;
   /** Unix seconds. */
   readonly createdAt: number;
+  /** Unix seconds, 0 for never. */
   readonly expiresAt: number;
   readonly pardoned: boolean;
 }
+
+/** Parameters of one statement, well below what either engine takes. */
+const CHUNK = 500;
 
 const toConviction = (row: Row): Conviction => ({
   id: row.id as string,
@@ -37,17 +42,57 @@ export async function insertConviction(tx: DbTx, conviction: Omit<Conviction, 'p
   );
 }
 
-/** Convictions of a script that still count at `nowSeconds`. */
+/** Makes a conviction count no more. False when there is none of that id. */
+export async function pardonConviction(tx: DbTx, id: string): Promise<boolean> {
+  return (await tx.run('update ark_conviction set pardoned = 1 where id = $1 returning id', [id])).length === 1;
+}
+
+const COUNTS = 'pardoned = 0 and (expires_at = 0 or expires_at > $1)';
+
+/** Convictions of a script that still count at `nowSeconds`, oldest first. */
 export async function activeConvictions(db: Reader, script: string, nowSeconds: number): Promise<Conviction[]> {
+  const rows = await db.read(`select * from ark_conviction where ${COUNTS} and script = $2 order by created_at, id`, [
+    nowSeconds,
+    script,
+  ]);
+  return rows.map(toConviction);
+}
+
+/** Which of these scripts have a conviction that still counts at `nowSeconds`. */
+export async function convictedAmong(
+  db: Reader,
+  scripts: readonly string[],
+  nowSeconds: number,
+): Promise<ReadonlySet<string>> {
+  const convicted = new Set<string>();
+  for (let from = 0; from < scripts.length; from += CHUNK) {
+    const chunk = scripts.slice(from, from + CHUNK);
+    const marks = chunk.map((_, i) => `$${i + 2}`).join(', ');
+    const rows = await db.read(`select distinct script from ark_conviction where ${COUNTS} and script in (${marks})`, [
+      nowSeconds,
+      ...chunk,
+    ]);
+    for (const row of rows) convicted.add(row.script as string);
+  }
+  return convicted;
+}
+
+export async function convictionById(db: Reader, id: string): Promise<Conviction | undefined> {
+  return (await db.read('select * from ark_conviction where id = $1', [id])).map(toConviction)[0];
+}
+
+/** Convictions made from `from` until `to` (unix seconds, 0 for no bound), oldest first. */
+export async function convictionsInRange(db: Reader, from: number, to: number): Promise<Conviction[]> {
   const rows = await db.read(
-    'select * from ark_conviction where script = $1 and expires_at > $2 and pardoned = 0 order by created_at',
-    [script, nowSeconds],
+    `select * from ark_conviction where created_at >= $1 and (cast($2 as bigint) = 0 or created_at <= $2)
+     order by created_at, id`,
+    [from, to],
   );
   return rows.map(toConviction);
 }
 
 export async function convictionsOfBatch(db: Reader, batchId: string): Promise<Conviction[]> {
-  return (await db.read('select * from ark_conviction where batch_id = $1 order by created_at', [batchId])).map(
+  return (await db.read('select * from ark_conviction where batch_id = $1 order by created_at, id', [batchId])).map(
     toConviction,
   );
 }

@@ -126,4 +126,12 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
       );
     `,
   },
+  {
+    id: 'ark-0007-griefing',
+    sql: `
+      create index ark_conviction_created on ark_conviction (created_at);
+      create index ark_conviction_batch on ark_conviction (batch_id);
+      alter table ark_intent add column missed bigint not null default 0;
+    `,
+  },
 ];
