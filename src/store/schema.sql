@@ -171,6 +171,18 @@ create table ark_setting (
   value text not null
 );
 
+create index ark_forfeit_txid on ark_forfeit (txid);
+
+create index ark_vtxo_unspent on ark_vtxo (script, created_at, outpoint, swept, unrolled) where spent_by is null;
+
+create index ark_vtxo_changed on ark_vtxo (script, updated_at);
+
+create index ark_vtxo_owed on ark_vtxo (swept, amount) where spent_by is null and unrolled = 0;
+
+create index ark_vtxo_unrolled on ark_vtxo (updated_at) where unrolled = 1;
+
+create index ark_offchain_tx_pending on ark_offchain_tx (txid) where finalized_at is null;
+
 create index ark_conviction_created on ark_conviction (created_at);
 
 create index ark_conviction_batch on ark_conviction (batch_id);

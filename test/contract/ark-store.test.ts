@@ -1,12 +1,15 @@
 /** Every function of the Ark server's store does the same on both engines: the same calls get the same answers. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import * as ancestry from '../../src/ark/server/store/ancestry.ts';
 import * as batches from '../../src/ark/server/store/batches.ts';
 import * as convictions from '../../src/ark/server/store/convictions.ts';
 import * as intents from '../../src/ark/server/store/intents.ts';
+import * as liquidity from '../../src/ark/server/store/liquidity.ts';
 import * as offchain from '../../src/ark/server/store/offchain.ts';
 import * as settings from '../../src/ark/server/store/settings.ts';
 import * as sweeps from '../../src/ark/server/store/sweeps.ts';
+import * as virtualTxs from '../../src/ark/server/store/virtual-txs.ts';
 import * as vtxos from '../../src/ark/server/store/vtxos.ts';
 import type { OutpointKey, Txid } from '../../src/base/bytes.ts';
 import { sats } from '../../src/base/units.ts';
@@ -19,9 +22,20 @@ import { startPostgres, takePlace } from '../support/postgres.ts';
 const server = await startPostgres();
 after(() => (typeof server === 'string' ? undefined : server.close()));
 
-const STORES = { ...batches, ...convictions, ...intents, ...offchain, ...settings, ...sweeps, ...vtxos };
+const STORES = {
+  ...ancestry,
+  ...liquidity,
+  ...virtualTxs,
+  ...batches,
+  ...convictions,
+  ...intents,
+  ...offchain,
+  ...settings,
+  ...sweeps,
+  ...vtxos,
+};
 /** These hold no SQL. */
-const PURE = ['outpointOf'];
+const PURE = ['outpointOf', 'toVtxo'];
 
 const id = (name: string): Txid => Buffer.from(name).toString('hex').padEnd(64, '0') as Txid;
 const at = (name: string, vout = 0): OutpointKey => `${id(name)}:${vout}` as OutpointKey;
@@ -151,7 +165,14 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('insertForfeits', id('final'), [{ outpoint: at('b'), connector: at('k'), txid: id('f'), psbt: 'f' }]);
   await call('forfeitTxids', id('final'), page);
   await call('forfeitOf', at('b'));
-  await call('forfeitPsbtByTxid', id('f'));
+  await call('virtualTxsByTxid', [id('f'), id('checkpoint'), id('absent')]);
+  await call('batchLeaves', id('final'), page);
+  await call('treeShape', id('final'), 'vtxo', page);
+  await call('treeStepsUp', [id('root')]);
+  await call('ancestorsDownTo', [at('d')], 0);
+  await call('ancestorsDownTo', [at('d')], LATE);
+  await call('owed');
+  await call('askAnything');
   await call('deleteBatchArtifacts', id('final'));
 
   await call('markUnrolled', id('a'), NOW + 2);

@@ -124,17 +124,22 @@ export function mountIndexerApi(door: Door, ctx: ArkContext, indexer: Indexer, s
     return { vtxoTree: nodes, page };
   });
   door.on(INDEXER_ROUTES.vtxoTreeLeaves, async (c) => {
-    const leaves = isBatch(c) ? await indexer.leaves(txid(c.req.param('txid')!)) : [];
-    const { items, page } = slice(leaves, pageOf(c), PAGE_SIZE.tree);
-    return { leaves: items.map((vtxo) => ({ txid: vtxo.txid, vout: vtxo.vout })), page };
+    if (!isBatch(c)) return { leaves: [], page: null };
+    const page = pageOf(c);
+    const bounds = page ? pageBounds(page, PAGE_SIZE.tree) : { limit: UNPAGED, offset: 0 };
+    const { leaves, total } = await indexer.leaves(txid(c.req.param('txid')!), bounds);
+    return {
+      leaves: leaves.map((vtxo) => ({ txid: vtxo.txid, vout: vtxo.vout })),
+      page: pageResponse(page, bounds.limit, total),
+    };
   });
   door.on(INDEXER_ROUTES.sweepTxs, async (c) => {
     const id = txid(c.req.param('txid')!);
     return { sweptBy: isBatch(c) ? await indexer.sweeps(id) : [] };
   });
   door.on(INDEXER_ROUTES.vtxoChain, async (c) => {
-    const chain = await indexer.chainOf(outpoint(`${c.req.param('txid')}:${c.req.param('vout')}`));
-    const { items, page } = slice(chain, pageOf(c), PAGE_SIZE.chain);
+    const chain = await indexer.chainOf(outpoint(`${c.req.param('txid')}:${c.req.param('vout')}`), UNPAGED);
+    const { items, page } = slice(chain.txs, pageOf(c), PAGE_SIZE.chain);
     return {
       chain: items.map((tx) => ({
         txid: tx.txid,

@@ -2,7 +2,7 @@
 import type { OutpointKey, Txid } from '../../../base/bytes.ts';
 import { parse, print } from '../../../base/codec.ts';
 import type { DbTx, Row } from '../../../store/db.ts';
-import type { NewVtxo, Reader } from './vtxos.ts';
+import { type NewVtxo, type Reader, toVtxo, type Vtxo } from './vtxos.ts';
 
 const SHAPE = 1;
 
@@ -179,6 +179,26 @@ export interface Page {
   readonly offset: number;
 }
 
+export type TreeShape = Pick<TreeTx, 'txid' | 'children'>;
+
+/** {@link treeTxs} without the transactions themselves. */
+export async function treeShape(
+  db: Reader,
+  commitmentTxid: string,
+  tree: TreeName,
+  { limit, offset }: Page,
+): Promise<{ txs: TreeShape[]; total: number }> {
+  const args = [commitmentTxid, tree];
+  const [count] = await db.read('select count(*) as n from ark_tree_tx where commitment_txid = $1 and tree = $2', args);
+  const rows = await db.read(
+    `select txid, children from ark_tree_tx where commitment_txid = $1 and tree = $2
+     order by position limit $3 offset $4`,
+    [...args, limit, offset],
+  );
+  const txs = rows.map((row) => ({ txid: row.txid as Txid, children: JSON.parse(row.children as string) }));
+  return { txs, total: Number(count?.n ?? 0) };
+}
+
 /** Transactions of a tree, root first, and how many there are. */
 export async function treeTxs(
   db: Reader,
@@ -193,6 +213,23 @@ export async function treeTxs(
     [...args, limit, offset],
   );
   return { txs: rows.map(toTreeTx), total: Number(count?.n ?? 0) };
+}
+
+/** VTXOs of a batch in the order of its tree, and how many there are. */
+export async function batchLeaves(
+  db: Reader,
+  commitmentTxid: string,
+  { limit, offset }: Page,
+): Promise<{ leaves: Vtxo[]; total: number }> {
+  const from = `from ark_tree_tx t join ark_vtxo v on v.txid = t.txid
+    where t.commitment_txid = $1 and t.tree = 'vtxo'`;
+  const [count] = await db.read(`select count(*) as n ${from}`, [commitmentTxid]);
+  const rows = await db.read(`select v.* ${from} order by t.position, v.vout limit $2 offset $3`, [
+    commitmentTxid,
+    limit,
+    offset,
+  ]);
+  return { leaves: rows.map(toVtxo), total: Number(count?.n ?? 0) };
 }
 
 export async function treeTxById(db: Reader, txid: string): Promise<TreeTx | undefined> {
@@ -243,9 +280,4 @@ export async function forfeitOf(db: Reader, outpoint: OutpointKey): Promise<Forf
     txid: row.txid as Txid,
     psbt: row.psbt as string,
   };
-}
-
-export async function forfeitPsbtByTxid(db: Reader, txid: string): Promise<string | undefined> {
-  const [row] = await db.read('select psbt from ark_forfeit where txid = $1', [txid]);
-  return row?.psbt as string | undefined;
 }

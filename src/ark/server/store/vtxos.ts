@@ -2,6 +2,7 @@
 import { type OutpointKey, parseOutpoint, type Txid } from '../../../base/bytes.ts';
 import type { Sats } from '../../../base/units.ts';
 import type { Db, DbTx, Row, SqlValue } from '../../../store/db.ts';
+import { inChunks, slots } from './chunks.ts';
 
 export interface Vtxo {
   readonly outpoint: OutpointKey;
@@ -38,7 +39,7 @@ export type NewVtxo = Omit<
 
 const list = (text: string): Txid[] => (text === '' ? [] : (text.split(',') as Txid[]));
 
-function toVtxo(row: Row): Vtxo {
+export function toVtxo(row: Row): Vtxo {
   return {
     outpoint: row.outpoint as OutpointKey,
     txid: row.txid as Txid,
@@ -60,14 +61,12 @@ function toVtxo(row: Row): Vtxo {
   };
 }
 
-/** `$from, $from+1, …` for `count` values. */
-const slots = (count: number, from = 1): string => Array.from({ length: count }, (_, i) => `$${from + i}`).join(', ');
-
 export type Reader = Pick<Db, 'read'> | Pick<DbTx, 'read'>;
 
 export async function vtxosByOutpoint(db: Reader, outpoints: readonly OutpointKey[]): Promise<Vtxo[]> {
-  if (outpoints.length === 0) return [];
-  const rows = await db.read(`select * from ark_vtxo where outpoint in (${slots(outpoints.length)})`, outpoints);
+  const rows = await inChunks(outpoints, (chunk) =>
+    db.read(`select * from ark_vtxo where outpoint in (${slots(chunk.length)})`, chunk),
+  );
   return rows.map(toVtxo);
 }
 
@@ -88,8 +87,8 @@ const FILTERS: Record<VtxoFilter, string> = {
   spent: 'and (spent_by is not null or swept = 1 or unrolled = 1)',
   recoverable: "and spent_by is null and unrolled = 0 and (swept = 1 or origin = 'note')",
   renewable: 'and spent_by is null and unrolled = 0',
-  pending: `and ark_txid is not null and unrolled = 0 and settled_by is null and exists (
-    select 1 from ark_offchain_tx t where t.txid = ark_vtxo.ark_txid and t.finalized_at is null)`,
+  pending: `and unrolled = 0 and settled_by is null
+    and ark_txid in (select txid from ark_offchain_tx where finalized_at is null)`,
 };
 
 export interface VtxoQuery {
@@ -102,16 +101,31 @@ export interface VtxoQuery {
   readonly offset: number;
 }
 
+async function countByScript(db: Reader, query: VtxoQuery, where: string, args: readonly SqlValue[]): Promise<number> {
+  // The same for less: what is not spendable is found by reading rows, all and the spendable ones are not.
+  if (query.filter === 'spent' && query.after <= 0 && query.before <= 0) {
+    const [all, spendable] = await Promise.all(
+      (['all', 'spendable'] as const).map((filter) => {
+        const scripts = `script in (${slots(query.scripts.length)}) ${FILTERS[filter]}`;
+        return countByScript(db, { ...query, filter }, scripts, query.scripts);
+      }),
+    );
+    return all! - spendable!;
+  }
+  const [count] = await db.read(`select count(*) as n from ark_vtxo where ${where}`, args);
+  return Number(count?.n ?? 0);
+}
+
 /** VTXOs of some scripts, oldest first, and how many there are in all. */
 export async function vtxosByScript(db: Reader, query: VtxoQuery): Promise<{ vtxos: Vtxo[]; total: number }> {
   const args: SqlValue[] = [...query.scripts];
   let where = `script in (${slots(args.length)}) ${FILTERS[query.filter]}`;
   if (query.after > 0) where += ` and updated_at >= $${args.push(query.after)}`;
   if (query.before > 0) where += ` and updated_at <= $${args.push(query.before)}`;
-  const [count] = await db.read(`select count(*) as n from ark_vtxo where ${where}`, args);
+  const total = await countByScript(db, query, where, [...args]);
   const page = `limit $${args.push(query.limit)} offset $${args.push(query.offset)}`;
   const rows = await db.read(`select * from ark_vtxo where ${where} order by created_at, outpoint ${page}`, args);
-  return { vtxos: rows.map(toVtxo), total: Number(count?.n ?? 0) };
+  return { vtxos: rows.map(toVtxo), total };
 }
 
 /** Adds VTXOs. A repeated outpoint is a `ConstraintError`. */
@@ -169,12 +183,13 @@ export async function unspendSettled(tx: DbTx, commitmentTxid: Txid, nowMs: numb
 
 /** Which of these transactions made VTXOs that are not known to be on chain. */
 export async function virtualTxidsAmong(db: Reader, txids: readonly Txid[]): Promise<Txid[]> {
-  if (txids.length === 0) return [];
-  const rows = await db.read(
-    `select distinct txid from ark_vtxo where txid in (${slots(txids.length)}) and unrolled = 0 and origin <> 'note'`,
-    txids,
+  const rows = await inChunks(txids, (chunk) =>
+    db.read(
+      `select distinct txid from ark_vtxo where txid in (${slots(chunk.length)}) and unrolled = 0 and origin <> 'note'`,
+      chunk,
+    ),
   );
-  return rows.map((row) => row.txid as Txid);
+  return [...new Set(rows.map((row) => row.txid as Txid))];
 }
 
 /** Marks VTXOs whose transaction appeared on chain. Returns those that were not marked before. */
@@ -187,78 +202,71 @@ export async function markUnrolled(tx: DbTx, txid: Txid, nowMs: number): Promise
   return rows.map(toVtxo);
 }
 
-/** Visits these transactions and then, generation by generation, those made off-chain from their VTXOs, each once. */
-async function visitDescent(
-  tx: DbTx,
-  leaves: readonly Txid[],
-  visit: (generation: readonly Txid[]) => Promise<void>,
-): Promise<void> {
-  const seen = new Set<Txid>(leaves);
-  for (let generation = [...seen]; generation.length > 0; ) {
-    await visit(generation);
-    const made = await tx.read(
-      `select distinct ark_txid from ark_vtxo where ark_txid is not null and txid in (${slots(generation.length)})`,
-      generation,
-    );
-    generation = made.map((row) => row.ark_txid as Txid).filter((txid) => !seen.has(txid));
-    for (const txid of generation) seen.add(txid);
-  }
-}
+/** `made`: the transactions among the first `count` arguments that have VTXOs, and all made off-chain from those. */
+const descent = (count: number): string => `with recursive made (txid) as (
+    select txid from ark_vtxo where txid in (${slots(count)})
+    union
+    select v.ark_txid from made join ark_vtxo v on v.txid = made.txid where v.ark_txid is not null
+  )`;
 
 /**
  * Marks the VTXOs of these transactions, and all that was made off-chain from them, as swept.
  * Returns those that were not marked before.
  */
 export async function markSwept(tx: DbTx, leaves: readonly Txid[], nowMs: number): Promise<Vtxo[]> {
-  const swept: Vtxo[] = [];
-  await visitDescent(tx, leaves, async (generation) => {
-    const marked = await tx.run(
-      `update ark_vtxo set swept = 1, updated_at = $1
-       where swept = 0 and unrolled = 0 and txid in (${slots(generation.length, 2)}) returning *`,
-      [nowMs, ...generation],
-    );
-    swept.push(...marked.map(toVtxo));
-  });
-  return swept;
+  const marked = await inChunks(leaves, (chunk) =>
+    tx.run(
+      `${descent(chunk.length)}
+       update ark_vtxo set swept = 1, updated_at = $${chunk.length + 1}
+       where swept = 0 and unrolled = 0 and txid in (select txid from made) returning *`,
+      [...chunk, nowMs],
+    ),
+  );
+  return marked.map(toVtxo);
 }
 
 /**
  * Takes the unspent VTXOs of these transactions, and of all made off-chain from them, out of circulation: like unrolled
  * ones they could only be boarded, if they were on chain.
  */
-export const suspendVtxos = (tx: DbTx, leaves: readonly Txid[], nowMs: number): Promise<void> =>
-  visitDescent(tx, leaves, async (generation) => {
-    await tx.run(
-      `update ark_vtxo set unrolled = 1, updated_at = $1
-       where unrolled = 0 and spent_by is null and txid in (${slots(generation.length, 2)})`,
-      [nowMs, ...generation],
-    );
-  });
+export async function suspendVtxos(tx: DbTx, leaves: readonly Txid[], nowMs: number): Promise<void> {
+  await inChunks(leaves, (chunk) =>
+    tx.run(
+      `${descent(chunk.length)}
+       update ark_vtxo set unrolled = 1, updated_at = $${chunk.length + 1}
+       where unrolled = 0 and spent_by is null and txid in (select txid from made)`,
+      [...chunk, nowMs],
+    ),
+  );
+}
 
 /** Puts back what {@link suspendVtxos} took, but for the VTXOs that `isOnChain`. */
-export const resumeVtxos = (
+export async function resumeVtxos(
   tx: DbTx,
   leaves: readonly Txid[],
   isOnChain: ReadonlySet<Txid>,
   nowMs: number,
-): Promise<void> =>
-  visitDescent(tx, leaves, async (generation) => {
-    for (const txid of generation.filter((each) => !isOnChain.has(each))) {
-      await tx.run('update ark_vtxo set unrolled = 0, updated_at = $2 where txid = $1 and unrolled = 1', [txid, nowMs]);
-    }
-  });
+): Promise<void> {
+  const back = (await unrolledAmong(tx, leaves)).filter((txid) => !isOnChain.has(txid));
+  await inChunks(back, (chunk) =>
+    tx.run(
+      `update ark_vtxo set unrolled = 0, updated_at = $${chunk.length + 1}
+       where unrolled = 1 and txid in (${slots(chunk.length)})`,
+      [...chunk, nowMs],
+    ),
+  );
+}
 
 /** Which transactions among these, and among all made off-chain from them, have VTXOs that count as unrolled. */
 export async function unrolledAmong(tx: DbTx, leaves: readonly Txid[]): Promise<Txid[]> {
-  const found: Txid[] = [];
-  await visitDescent(tx, leaves, async (generation) => {
-    const rows = await tx.read(
-      `select distinct txid from ark_vtxo where unrolled = 1 and txid in (${slots(generation.length)})`,
-      generation,
-    );
-    found.push(...rows.map((row) => row.txid as Txid));
-  });
-  return found;
+  const rows = await inChunks(leaves, (chunk) =>
+    tx.read(
+      `${descent(chunk.length)}
+       select distinct txid from ark_vtxo where unrolled = 1 and txid in (select txid from made) order by txid`,
+      chunk,
+    ),
+  );
+  return [...new Set(rows.map((row) => row.txid as Txid))];
 }
 
 /** Spent VTXOs that appeared on chain: somebody is taking what is not theirs any more, or was lied to. */
