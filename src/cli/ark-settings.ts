@@ -1,31 +1,42 @@
-/** An Ark server's terms on regtest: what the options say, and for the rest the defaults of a server for everybody. */
-
-import type { ArkSettings } from '../ark/protocol/settings.ts';
-import { type Blocks, blocks, type Sats, sats } from '../base/units.ts';
+/** An Ark server's terms, as the options state them. */
+import { type ArkSettings, TAPROOT_DUST } from '../ark/protocol/settings.ts';
 import type { UpConfig } from './options.ts';
-
-/** The relay policy's dust limit of a taproot output. */
-const TAPROOT_DUST: Sats = sats(330);
-const ONE_CONFIRMATION: Blocks = blocks(1);
 
 export const arkSettings = (config: UpConfig): ArkSettings => ({
   network: config.network,
   sessionDuration: config.sessionDuration,
   batchExpiry: config.batchExpiry,
   unilateralExitDelay: config.unilateralExitDelay,
+  publicUnilateralExitDelay: config.publicUnilateralExitDelay ?? config.unilateralExitDelay,
   boardingExitDelay: config.boardingExitDelay,
   checkpointExitDelay: config.checkpointExitDelay,
-  utxoMinAmount: TAPROOT_DUST,
-  utxoMaxAmount: undefined,
-  vtxoMinAmount: sats(1),
-  vtxoMaxAmount: undefined,
+  utxoMinAmount: config.utxoMinAmount,
+  utxoMaxAmount: config.utxoMaxAmount,
+  vtxoMinAmount: config.vtxoMinAmount,
+  vtxoMaxAmount: config.vtxoMaxAmount,
   dust: TAPROOT_DUST,
-  maxTxWeight: 40_000,
-  maxOpReturnOutputs: 3,
-  minParticipants: 1,
-  maxParticipants: 128,
-  banThreshold: 3,
-  banDuration: 300,
-  boardingConfirmations: ONE_CONFIRMATION,
-  intentFee: { offchainInput: '0.0', offchainOutput: '0.0', onchainInput: '0.0', onchainOutput: '0.0' },
+  maxTxWeight: config.maxTxWeight,
+  maxOpReturnOutputs: config.maxOpReturnOutputs,
+  minParticipants: config.minParticipants,
+  maxParticipants: config.maxParticipants,
+  banThreshold: config.banThreshold,
+  banDuration: config.banDuration,
+  boardingConfirmations: config.boardingConfirmations,
+  unrolledMinMargin: config.unrolledMinMargin ?? Math.max(config.sessionDuration, DEFAULT_MARGIN),
+  settlementGap: config.settlementGap,
+  intentFee: {
+    offchainInput: config.offchainInputFee,
+    offchainOutput: config.offchainOutputFee,
+    onchainInput: config.onchainInputFee,
+    onchainOutput: config.onchainOutputFee,
+  },
+  batchTrigger: config.batchTrigger,
+  minBuildVersion: config.minBuildVersion,
+  buildVersionRequired: config.buildVersionRequired,
+  digestRequired: config.digestRequired,
+  heartbeatInterval: config.heartbeatInterval,
+  noteUriPrefix: config.noteUriPrefix,
 });
+
+/** Seconds. */
+const DEFAULT_MARGIN = 300;

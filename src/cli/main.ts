@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { type ConfigSource, flagOf, type Settings } from '../runtime/config.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
-import { NETWORK, UP_SETTINGS, WHERE } from './options.ts';
+import { NETWORK, RUN_SETTINGS, TERMS, WHERE } from './options.ts';
 import { VERSION } from './version.ts';
 
 const program = new Command('canalworks')
@@ -27,7 +27,8 @@ const textsOf = (command: Command): ConfigSource =>
 const remote = (usage: string, description: string): Command =>
   withSettings(program.command(usage).description(description), { data: WHERE.data, ...NETWORK });
 
-withSettings(program.command('up').description('start everything and run until Ctrl-C'), UP_SETTINGS)
+const up = withSettings(program.command('up').description('start everything and run until Ctrl-C'), RUN_SETTINGS);
+withSettings(up.optionsGroup('Terms of the Ark server (most can be changed while it runs, which then wins):'), TERMS)
   .addHelpText(
     'after',
     '\nEach option can also be set by a variable (CANALWORKS_ARK_PORT=7070) or in the config file ({"arkPort": 7070}).\nA flag beats a variable, a variable beats the file, the file beats the default.',

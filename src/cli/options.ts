@@ -1,9 +1,14 @@
 /** Every setting of `canalworks up`, once: its flag, variable and file key, its default, its check and its help. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseBatchTrigger } from '../ark/protocol/batch-trigger.ts';
+import { parseFeePrograms } from '../ark/protocol/fee.ts';
+import { type IntentFeePrograms, TAPROOT_DUST, troubleWith } from '../ark/protocol/settings.ts';
+import { FREE, parseBuildVersion, parseUriPrefix } from '../ark/wire/settings.ts';
 import { messageOf } from '../base/errors.ts';
+import { blocks, parseSats, type Sats, sats } from '../base/units.ts';
 import type { Network } from '../bitcoin/address.ts';
-import { relativeTimelock } from '../bitcoin/timelock.ts';
+import { type RelativeTimelock, relativeTimelock } from '../bitcoin/timelock.ts';
 import {
   type ConfigOf,
   type ConfigSource,
@@ -18,6 +23,7 @@ import {
 import { LOG_LEVELS } from '../runtime/log.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 import { isPostgresUrl } from '../store/postgres-url.ts';
+import { arkSettings } from './ark-settings.ts';
 import { defaultDataFolder } from './data-folder.ts';
 import { type NodeUrl, parseNodeUrl } from './node-url.ts';
 
@@ -28,11 +34,41 @@ const port = (help: string): Setting<number | undefined> => ({
   help,
 });
 
+const parseDelay = (text: string): RelativeTimelock => relativeTimelock(wholeNumber(1, 2 ** 31)(text));
+
 const delay = (value: number, help: string) => ({
-  parse: (text: string) => relativeTimelock(wholeNumber(1, 2 ** 31)(text)),
+  parse: parseDelay,
   fallback: relativeTimelock(value),
   placeholder: 'DELAY',
   help: `${help}: blocks below 512, seconds from there on (default ${value})`,
+});
+
+const count = (min: number, max: number, fallback: number, placeholder: string, help: string) => ({
+  parse: wholeNumber(min, max),
+  fallback,
+  placeholder,
+  help: `${help} (default ${fallback})`,
+});
+
+const leastAmount = (fallback: Sats, help: string) => ({
+  parse: parseSats,
+  fallback,
+  placeholder: 'SATS',
+  help: `${help} (default ${fallback})`,
+});
+
+const mostAmount = (help: string) => ({
+  parse: (text: string): Sats | undefined => (text === '-1' ? undefined : parseSats(text)),
+  fallback: undefined as Sats | undefined,
+  placeholder: 'SATS',
+  help: `${help} (default -1, no limit)`,
+});
+
+const feeProgram = (name: keyof IntentFeePrograms, help: string) => ({
+  parse: (text: string) => parseFeePrograms({ ...FREE, [name]: text })[name],
+  fallback: '0.0',
+  placeholder: 'CEL',
+  help: `fee of ${help}, a CEL program (default 0.0)`,
 });
 
 const asText = (text: string): string => {
@@ -52,6 +88,13 @@ function postgresUrl(text: string): string {
   return text;
 }
 
+const checkedText = (parse: (text: string) => string, placeholder: string, help: string) => ({
+  parse,
+  fallback: '',
+  placeholder,
+  help,
+});
+
 const onOff = (help: string) => ({ parse: yesOrNo, fallback: false, help });
 
 /** The two settings that say where the others may stand, so they cannot stand in the file themselves. */
@@ -70,7 +113,62 @@ export const NETWORK = {
   },
 };
 
-const FILE_SETTINGS = {
+/** The terms of the Ark server. An operator may change most of them while it runs, which then wins over these. */
+export const TERMS = {
+  sessionDuration: {
+    // A second goes by while intents are gathered; the rest needs one, too.
+    parse: wholeNumber(2, 3_600),
+    fallback: 10,
+    placeholder: 'SECONDS',
+    help: 'longest time a batch takes; it ends early when everybody is done (default 10)',
+  },
+  batchExpiry: delay(144, 'life of a batch'),
+  unilateralExitDelay: delay(20, 'shortest wait of an exit without the server'),
+  publicUnilateralExitDelay: {
+    parse: parseDelay,
+    fallback: undefined as RelativeTimelock | undefined,
+    placeholder: 'DELAY',
+    help: 'the wait that new addresses are told to have (default: the shortest)',
+  },
+  boardingExitDelay: delay(40, 'wait to take an unused boarding output back'),
+  checkpointExitDelay: delay(20, "the server's wait at a checkpoint"),
+  boardingConfirmations: {
+    parse: (text: string) => blocks(wholeNumber(1, 1_000)(text)),
+    fallback: blocks(1),
+    placeholder: 'BLOCKS',
+    help: 'confirmations of a boarding output before it is taken (default 1)',
+  },
+  unrolledMinMargin: {
+    parse: wholeNumber(0, 31_536_000),
+    fallback: undefined as number | undefined,
+    placeholder: 'SECONDS',
+    help: 'how long an unrolled VTXO must stay locked to be settled (default 300, or a session if that is longer)',
+  },
+  settlementGap: count(0, 315_360_000, 0, 'SECONDS', 'settle VTXOs only so long before they expire; 0 is always'),
+  minParticipants: count(1, 100_000, 1, 'N', 'intents that a batch needs'),
+  maxParticipants: count(1, 100_000, 128, 'N', 'intents that a batch may have'),
+  batchTrigger: checkedText(parseBatchTrigger, 'CEL', 'start a batch only when this program says so (default: always)'),
+  vtxoMinAmount: leastAmount(sats(1), 'smallest VTXO of a payment; a batch makes none below dust'),
+  vtxoMaxAmount: mostAmount('largest VTXO'),
+  utxoMinAmount: leastAmount(TAPROOT_DUST, 'smallest amount to board or to take on chain'),
+  utxoMaxAmount: mostAmount('largest amount to board or to take on chain; 0 allows neither'),
+  maxTxWeight: count(1_000, 4_000_000, 40_000, 'UNITS', 'weight that a payment may have'),
+  maxOpReturnOutputs: count(0, 100, 3, 'N', 'OP_RETURN outputs that a payment may have'),
+  offchainInputFee: feeProgram('offchainInput', 'a VTXO that is settled'),
+  offchainOutputFee: feeProgram('offchainOutput', 'a VTXO that a batch makes'),
+  onchainInputFee: feeProgram('onchainInput', 'a boarding output'),
+  onchainOutputFee: feeProgram('onchainOutput', 'a collaborative exit'),
+  banThreshold: count(0, 1_000, 3, 'N', 'convictions that get an input banned; 0 bans nobody'),
+  banDuration: count(1, 315_360_000, 300, 'SECONDS', 'how long a conviction counts'),
+  minBuildVersion: checkedText(parseBuildVersion, 'VERSION', 'oldest client build that is served (default: any)'),
+  buildVersionRequired: onOff('refuse clients that do not tell their build version'),
+  digestRequired: onOff('refuse clients that do not tell which terms they know'),
+  heartbeatInterval: count(1, 3_600, 20, 'SECONDS', 'silence on a stream before a heartbeat'),
+  noteUriPrefix: checkedText(parseUriPrefix, 'SCHEME', 'write notes as SCHEME://arknote… (default: without)'),
+};
+
+/** How the process runs. */
+const RUN = {
   ...NETWORK,
   chain: {
     parse: parseNodeUrl,
@@ -116,17 +214,6 @@ const FILE_SETTINGS = {
     placeholder: 'SECONDS',
     help: 'mine a block every so often; 0 mines only on demand (default 0)',
   },
-  sessionDuration: {
-    // A second goes by while intents are gathered; the rest needs one, too.
-    parse: wholeNumber(2, 3_600),
-    fallback: 10,
-    placeholder: 'SECONDS',
-    help: 'longest time a batch takes; it ends early when everybody is done (default 10)',
-  },
-  batchExpiry: delay(144, 'life of a batch'),
-  unilateralExitDelay: delay(20, 'wait of an exit without the server'),
-  boardingExitDelay: delay(40, 'wait to take an unused boarding output back'),
-  checkpointExitDelay: delay(20, "the server's wait at a checkpoint"),
   logLevel: {
     parse: oneOf(...LOG_LEVELS),
     fallback: 'warn' as const,
@@ -136,7 +223,9 @@ const FILE_SETTINGS = {
   json: onOff('when ready, print one line of JSON on stdout'),
 };
 
-export const UP_SETTINGS = { ...WHERE, ...FILE_SETTINGS };
+export const RUN_SETTINGS = { ...WHERE, ...RUN };
+const FILE_SETTINGS = { ...RUN, ...TERMS };
+export const UP_SETTINGS = { ...RUN_SETTINGS, ...TERMS };
 
 /** The ports that `--ports fixed` stands for. */
 const FIXED_PORTS = { chainPort: 3000, rpcPort: 18_443, arkPort: 7070, arkAdminPort: 7071 } as const;
@@ -200,7 +289,7 @@ export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.Process
 }
 
 function checkTogether(config: UpConfig): void {
-  const { unilateralExitDelay: exit, boardingExitDelay: boarding, batchExpiry, ports, chain, chainCookie } = config;
+  const { ports, chain, chainCookie } = config;
   const refuse = (message: string): never => {
     throw new OperatorError('CONFIG_INVALID', message);
   };
@@ -211,13 +300,8 @@ function checkTogether(config: UpConfig): void {
   if (config.blockTime > 0 && config.network !== 'regtest') {
     refuse('--block-time mines blocks, which is for regtest only');
   }
-  if (exit.value === boarding.value) {
-    refuse('--unilateral-exit-delay and --boarding-exit-delay must differ, or both kinds of address would coincide');
-  }
-  // On regtest people let batches expire within minutes, to watch what happens then.
-  if (config.network !== 'regtest' && exit.type === batchExpiry.type && exit.value >= batchExpiry.value) {
-    refuse('--unilateral-exit-delay must be shorter than --batch-expiry, or no exit could finish');
-  }
+  const trouble = troubleWith(arkSettings(config));
+  if (trouble) refuse(trouble);
   if (config.ephemeral && config.db !== undefined) {
     refuse(
       '--ephemeral keeps nothing and --db keeps it: choose one, or the keys would be gone and the coins would stay',

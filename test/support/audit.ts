@@ -1,5 +1,6 @@
 /** The audit of an Ark server's books against the chain: nothing is lost, nothing made, nothing there twice. */
 import assert from 'node:assert/strict';
+import type { BatchSummary } from '../../src/ark/server/store/batches.ts';
 import type { Bytes, Txid } from '../../src/base/bytes.ts';
 import { parse } from '../../src/base/codec.ts';
 import { sumSats } from '../../src/base/units.ts';
@@ -27,7 +28,7 @@ export function auditor(db: () => Db, chain: Chain, walletScript: Bytes, funds: 
     return amounts(live) + amounts(underWay);
   }
 
-  /** What outputs 0 and 1 of the commitments hold for VTXOs and the server, and the fees they cost it. */
+  /** What outputs 0 and 1 of the commitments hold for VTXOs and the server, and the fees they cost and brought it. */
   async function batches(): Promise<{ held: bigint; fees: bigint }> {
     const rows = await db().read<{ commitment_txid: string; summary: string; id: string }>(
       "select id, commitment_txid, summary from ark_batch where state = 'final'",
@@ -36,8 +37,8 @@ export function auditor(db: () => Db, chain: Chain, walletScript: Bytes, funds: 
     for (const { commitment_txid: txid, summary } of rows) {
       const found = await chain.transaction(txid as Txid);
       assert.ok(found, `commitment ${txid} is on chain or in the mempool`);
-      const facts = parse<{ vtxoCount: number; feeAmount: bigint }>(1, summary);
-      fees += facts.feeAmount;
+      const facts = parse<BatchSummary>(1, summary);
+      fees += facts.feeAmount - (facts.inputAmount - facts.vtxoAmount - facts.exitAmount);
       const connectors = await db().read(
         "select txid from ark_tree_tx where commitment_txid = $1 and tree = 'connector' limit 1",
         [txid],

@@ -42,6 +42,7 @@ export const SETTINGS: ArkSettings = {
   sessionDuration: 10,
   batchExpiry: relativeTimelock(144),
   unilateralExitDelay: relativeTimelock(20),
+  publicUnilateralExitDelay: relativeTimelock(20),
   boardingExitDelay: relativeTimelock(40),
   checkpointExitDelay: relativeTimelock(10),
   utxoMinAmount: sats(330),
@@ -56,7 +57,15 @@ export const SETTINGS: ArkSettings = {
   banThreshold: 3,
   banDuration: 300,
   boardingConfirmations: blocks(1),
+  unrolledMinMargin: 300,
+  settlementGap: 0,
   intentFee: { offchainInput: '', offchainOutput: '', onchainInput: '', onchainOutput: '' },
+  batchTrigger: '',
+  minBuildVersion: '',
+  buildVersionRequired: false,
+  digestRequired: false,
+  heartbeatInterval: 20,
+  noteUriPrefix: '',
 };
 
 export interface User {
@@ -106,6 +115,8 @@ export interface World {
   note(user: User, amount: number): Promise<Coin>;
   /** Everything the users have, settled in one batch into one VTXO each. */
   settle(...users: User[]): Promise<BatchOutcome[]>;
+  /** An admin call; with a body it is a POST. Throws {@link AdminRefusal}. */
+  admin<T>(path: string, body?: object): Promise<T>;
   /** An order of everything the user has into one VTXO. */
   everything(user: User): Promise<BatchOrder>;
   /** Lets time pass until `work` is settled, then audits. */
@@ -120,6 +131,22 @@ export interface World {
   /** Replaces how the running server and later ones broadcast; `undefined` puts the chain's own way back. */
   onBroadcast(broadcast: Chain['broadcast'] | undefined): void;
   audit: Audit;
+}
+
+/** What the admin API answered instead of what was asked for. */
+export class AdminRefusal extends Error {
+  readonly status: number;
+  /** Number of the gRPC status. */
+  readonly code: number;
+  /** Name of the refusal, where it has one. */
+  readonly refusal: string | undefined;
+
+  constructor(status: number, answer: { code: number; message: string; details: { name: string }[] }) {
+    super(answer.message);
+    this.status = status;
+    this.code = answer.code;
+    this.refusal = answer.details[0]?.name;
+  }
 }
 
 /** Turns of the event loop without any activity that count as rest. */
@@ -212,11 +239,13 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
     return work;
   }
 
-  async function admin(path: string, body: object): Promise<{ notes: string[] }> {
+  async function admin<T>(path: string, body?: object): Promise<T> {
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-    const response = await server.adminApp.request(path, { method: 'POST', headers, body: JSON.stringify(body) });
-    assert.equal(response.status, 200);
-    return response.json() as Promise<{ notes: string[] }>;
+    const post = body && { method: 'POST', body: JSON.stringify(body) };
+    const response = await server.adminApp.request(`/v1/admin/${path}`, { headers, ...post });
+    const answer = await response.json();
+    if (!response.ok) throw new AdminRefusal(response.status, answer as never);
+    return answer as T;
   }
 
   async function everything({ account, client, pocket }: User): Promise<BatchOrder> {
@@ -240,6 +269,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
     audit,
     rest,
     run,
+    admin,
     everything,
     get db() {
       return db;
@@ -281,7 +311,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
       return coin;
     },
     async note({ pocket }, amount) {
-      const { notes } = await admin('/v1/admin/note', { amount });
+      const { notes } = await admin<{ notes: string[] }>('note', { amount });
       const coin = coinOfNote(secp, parseNote(notes[0]!));
       pocket.push(coin);
       return coin;

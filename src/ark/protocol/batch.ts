@@ -51,7 +51,13 @@ export type BatchState =
 export type BatchEvent = { readonly now: number } & (
   | { readonly type: 'intentQueued' }
   | { readonly type: 'timedOut'; readonly phase: BatchState['at']; readonly id?: string }
-  | { readonly type: 'intentsSelected'; readonly id: string; readonly members: readonly BatchMember[] }
+  | {
+      readonly type: 'intentsSelected';
+      readonly id: string;
+      readonly members: readonly BatchMember[];
+      /** It is not the time for a batch yet: they wait on. */
+      readonly held?: boolean;
+    }
   | { readonly type: 'intentAcked'; readonly intentId: string }
   | { readonly type: 'batchBuilt'; readonly hasTree: boolean }
   | { readonly type: 'buildFailed'; readonly reason: string; readonly unfit: readonly string[] }
@@ -151,11 +157,11 @@ const isCurrent = (state: BatchState, event: { phase: BatchState['at']; id?: str
   state.at === event.phase && ('id' in state ? state.id : undefined) === event.id;
 
 function start(
-  { now, id, members }: { now: number; id: string; members: readonly BatchMember[] },
+  { now, id, members, held = false }: { now: number; id: string; members: readonly BatchMember[]; held?: boolean },
   terms: BatchTerms,
 ): BatchStep {
   if (members.length === 0) return go(IDLE);
-  if (members.length < terms.minParticipants) return gather(now, terms);
+  if (held || members.length < terms.minParticipants) return gather(now, terms);
   const end = now + terms.sessionMs - gatheringMs(terms);
   const batch: Running = { id, end, members };
   return go<BatchState, BatchEffect>(

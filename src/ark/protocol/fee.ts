@@ -10,10 +10,10 @@ export interface PricedVtxo {
   /** Satoshi. */
   readonly amount: bigint;
   readonly type: 'vtxo' | 'recoverable' | 'note';
-  /** When its batch expires, where that is a time. */
-  readonly expiry?: UnixSeconds;
+  /** When its batch expires: unix seconds, or a height where batches live for blocks; clients pass on what they are told. */
+  readonly expiry?: number;
   readonly birth?: UnixSeconds;
-  /** Weight units. */
+  /** Clients and servers agree on 0. */
   readonly weight: number;
 }
 
@@ -47,6 +47,9 @@ const ENVIRONMENTS: Readonly<Record<ProgramName, Environment>> = {
   onchainOutput: outputs,
 };
 
+/** In the order in which both sides add them up. */
+const PROGRAMS = ['offchainInput', 'onchainInput', 'offchainOutput', 'onchainOutput'] as const;
+
 /** What cel-js throws on a program is the operator's mistake, and named so. */
 function attempt<T>(name: ProgramName, work: () => T): T {
   try {
@@ -66,20 +69,22 @@ function compile(name: ProgramName, text: string, now: UnixSeconds): ParseResult
   });
 }
 
-function price(
+/** Adds what the program asks for each subject to `sum`: the order of additions is part of the protocol. */
+function addPrices(
+  sum: number,
   name: ProgramName,
   text: string,
   now: UnixSeconds,
   subjects: readonly Readonly<Record<string, number | string>>[],
 ): number {
-  if (text === '' || subjects.length === 0) return 0;
+  if (text === '' || subjects.length === 0) return sum;
   const program = compile(name, text, now);
-  return attempt(name, () => subjects.reduce((sum, subject) => sum + Number(program(subject)), 0));
+  return attempt(name, () => subjects.reduce((total, subject) => total + Number(program(subject)), sum));
 }
 
 /** The programs, each found to compile to a number. Throws `INTENT_FEE_EVALUATION_FAILED`. */
 export function parseFeePrograms(programs: IntentFeePrograms): IntentFeePrograms {
-  for (const name of Object.keys(ENVIRONMENTS) as ProgramName[]) {
+  for (const name of PROGRAMS) {
     if (programs[name] !== '') compile(name, programs[name], 0 as UnixSeconds);
   }
   return programs;
@@ -99,12 +104,13 @@ const outputArguments = ({ amount, script }: PricedOutput) => ({ amount: Number(
  * rounds up to whole satoshi; a negative sum costs nothing. Throws `INTENT_FEE_EVALUATION_FAILED`.
  */
 export function intentFee(programs: IntentFeePrograms, intent: PricedIntent, now: UnixSeconds): Sats {
-  const onchainInputs = intent.onchainInputs.map(({ amount }) => ({ amount: Number(amount) }));
-  const fee =
-    price('offchainInput', programs.offchainInput, now, intent.offchainInputs.map(vtxoArguments)) +
-    price('onchainInput', programs.onchainInput, now, onchainInputs) +
-    price('offchainOutput', programs.offchainOutput, now, intent.offchainOutputs.map(outputArguments)) +
-    price('onchainOutput', programs.onchainOutput, now, intent.onchainOutputs.map(outputArguments));
-  demand(fee <= Number(MAX_MONEY), 'INTENT_FEE_EVALUATION_FAILED', `the fee is ${fee}`);
+  const subjects: Readonly<Record<ProgramName, readonly Readonly<Record<string, number | string>>[]>> = {
+    offchainInput: intent.offchainInputs.map(vtxoArguments),
+    onchainInput: intent.onchainInputs.map(({ amount }) => ({ amount: Number(amount) })),
+    offchainOutput: intent.offchainOutputs.map(outputArguments),
+    onchainOutput: intent.onchainOutputs.map(outputArguments),
+  };
+  const fee = PROGRAMS.reduce((sum, name) => addPrices(sum, name, programs[name], now, subjects[name]), 0);
+  demand(Number.isFinite(fee) && fee <= Number(MAX_MONEY), 'INTENT_FEE_EVALUATION_FAILED', `the fee is ${fee}`);
   return sats(Math.max(0, Math.ceil(fee)));
 }

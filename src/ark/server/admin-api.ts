@@ -5,13 +5,13 @@ import { formatBtc } from '../../base/units.ts';
 import { addressOf } from '../../bitcoin/address.ts';
 import { isSameToken } from '../../runtime/token.ts';
 import { demand } from '../protocol/errors.ts';
-import { type ArkSettings, wireDelay } from '../protocol/settings.ts';
-import { amount, message, texts, whole } from '../wire/request.ts';
+import { amount, requiredMessage, texts, whole } from '../wire/request.ts';
 import { ADMIN_ROUTES } from '../wire/routes.ts';
+import { printFees, printSession, printSettings, readFees } from '../wire/settings.ts';
 import { isBoarding } from './batch-build.ts';
 import type { ArkContext } from './context.ts';
 import { bodyOf, type Door } from './door.ts';
-import { type LiveSettings, readFeePrograms } from './live-settings.ts';
+import type { LiveSettings } from './live-settings.ts';
 import { createNotes } from './notes.ts';
 import { type Batch, batchById, batchIds } from './store/batches.ts';
 import { allIntents, deleteIntents, type StoredIntent } from './store/intents.ts';
@@ -75,20 +75,34 @@ export function mountAdminApi(door: Door, ctx: ArkContext, settings: LiveSetting
     return {};
   });
 
-  door.on(ADMIN_ROUTES.intentFees, () => ({ fees: printFees(settings.current()) }));
+  door.on(ADMIN_ROUTES.intentFees, () => ({ fees: printFees(settings.usual().intentFee) }));
   door.on(ADMIN_ROUTES.updateIntentFees, async (c) => {
-    await settings.updateFees(readFeePrograms(message(await bodyOf(c), 'fees'), settings.current().intentFee));
+    const fees = requiredMessage(await bodyOf(c), 'fees');
+    await settings.updateFees((before) => readFees(fees, before));
     return {};
   });
   door.on(ADMIN_ROUTES.clearIntentFees, async () => {
-    await settings.updateFees(readFeePrograms({}));
+    await settings.updateFees(() => readFees({}));
     return {};
   });
 
-  door.on(ADMIN_ROUTES.settings, () => ({ settings: printSettings(settings.current()) }));
+  door.on(ADMIN_ROUTES.settings, () => ({ settings: printSettings(settings.usual(), settings.updatedAt()) }));
   door.on(ADMIN_ROUTES.updateSettings, async (c) => ({
-    changeLog: await settings.update(message(await bodyOf(c), 'settings')),
+    changeLog: await settings.update(requiredMessage(await bodyOf(c), 'settings')),
   }));
+
+  door.on(ADMIN_ROUTES.scheduledSession, () => {
+    const session = settings.session();
+    return { config: session ? printSession(session) : null };
+  });
+  door.on(ADMIN_ROUTES.updateScheduledSession, async (c) => {
+    await settings.schedule(requiredMessage(await bodyOf(c), 'config'));
+    return {};
+  });
+  door.on(ADMIN_ROUTES.clearScheduledSession, async () => {
+    await settings.clearSchedule();
+    return {};
+  });
 
   door.on(ADMIN_ROUTES.rounds, async (c) => {
     const flag = (name: string): boolean | undefined => {
@@ -133,32 +147,6 @@ function printIntent(ctx: ArkContext, { id, createdAt, intent, message: text, pr
     intent: { proof, message: text },
   };
 }
-
-const printFees = ({ intentFee }: ArkSettings) => ({
-  offchainInputFee: intentFee.offchainInput,
-  onchainInputFee: intentFee.onchainInput,
-  offchainOutputFee: intentFee.offchainOutput,
-  onchainOutputFee: intentFee.onchainOutput,
-});
-
-const printSettings = (settings: ArkSettings) => ({
-  sessionDuration: `${settings.sessionDuration}`,
-  banThreshold: `${settings.banThreshold}`,
-  banDuration: `${settings.banDuration}`,
-  unilateralExitDelay: `${wireDelay(settings.unilateralExitDelay)}`,
-  publicUnilateralExitDelay: `${wireDelay(settings.unilateralExitDelay)}`,
-  checkpointExitDelay: `${wireDelay(settings.checkpointExitDelay)}`,
-  boardingExitDelay: `${wireDelay(settings.boardingExitDelay)}`,
-  vtxoTreeExpiry: `${wireDelay(settings.batchExpiry)}`,
-  roundMinParticipantsCount: `${settings.minParticipants}`,
-  roundMaxParticipantsCount: `${settings.maxParticipants}`,
-  vtxoMinAmount: `${settings.vtxoMinAmount}`,
-  vtxoMaxAmount: `${settings.vtxoMaxAmount ?? -1}`,
-  utxoMinAmount: `${settings.utxoMinAmount}`,
-  utxoMaxAmount: `${settings.utxoMaxAmount ?? -1}`,
-  maxTxWeight: `${settings.maxTxWeight}`,
-  maxOpReturnOutputs: `${settings.maxOpReturnOutputs}`,
-});
 
 async function printRound(ctx: ArkContext, { id, startedAt, endedAt, commitmentTxid, summary, outputs }: Batch) {
   const spent = commitmentTxid ? await vtxosSpentBy(ctx.db, 'settled_by', commitmentTxid) : [];

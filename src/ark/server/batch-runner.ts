@@ -10,6 +10,7 @@ import * as wire from '../wire/batch-events.ts';
 import { type Charge, convict } from './bans.ts';
 import { type BuiltBatch, buildBatch, isBoarding, memberOf, UnfitError } from './batch-build.ts';
 import type { Settler } from './batch-settle.ts';
+import { mayBegin } from './batch-start.ts';
 import type { ArkContext } from './context.ts';
 import { createDebts, type Debts } from './debts.ts';
 import type { EventHub } from './event-hub.ts';
@@ -70,6 +71,8 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
   let tail: Promise<void> = Promise.resolve();
   let cancelTimer = (): void => {};
   let stopped = false;
+  /** Unix seconds; 0 as long as there was no batch. */
+  let lastBatchAt = 0;
   const watchPhase = createPhaseWatch(ctx.metrics);
 
   /** Events are taken one at a time, each with its effects, in the order they came. */
@@ -174,15 +177,18 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     const { minParticipants, maxParticipants } = ctx.settings();
     const candidates = await queuedIntents(ctx.db, maxParticipants);
     // Too few: they stay in the queue, which costs them no attempt.
-    const wanted = candidates.length < minParticipants ? [] : candidates.map((intent) => intent.id);
+    const held = candidates.length >= minParticipants && !(await mayBegin(ctx, candidates, sinceLastBatch()));
+    const wanted = held || candidates.length < minParticipants ? [] : candidates.map((intent) => intent.id);
     const taken = await ctx.db.write((tx) => takeIntents(tx, wanted, id));
     const intents = candidates.filter((intent) => wanted.length === 0 || taken.includes(intent.id));
     if (taken.length > 0) {
       const byId = new Map(intents.map((intent) => [intent.id, intent]));
       batch = { id, startedAt: ctx.nowSeconds(), intents: byId, present: intents, signatures: {} };
     }
-    void dispatch({ type: 'intentsSelected', id, members: intents.map(memberOf) });
+    void dispatch({ type: 'intentsSelected', id, members: intents.map(memberOf), held });
   }
+
+  const sinceLastBatch = (): number => (lastBatchAt === 0 ? 0 : ctx.nowSeconds() - lastBatchAt);
 
   const startMessage = ({ id, intents }: RunningBatch) =>
     wire.batchStarted(id, [...intents.keys()], wireDelay(ctx.settings().batchExpiry));
@@ -244,6 +250,7 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     try {
       const [forfeits, boardingSigs] = [debts.forfeits(), debts.boardingSigs()];
       const txid = await settler.settle({ id, startedAt, intents, built, signatures, forfeits, boardingSigs });
+      lastBatchAt = ctx.nowSeconds();
       ctx.log.info({ batch: id, commitmentTxid: txid, intents: intents.length }, 'batch settled');
       ctx.metrics.batches.add({ outcome: 'settled' });
       ctx.metrics.batchIntents.observe({}, intents.length);

@@ -22,7 +22,6 @@ import { wireVtxo } from '../wire/vtxo.ts';
 import type { ArkContext } from './context.ts';
 import { bodyOf, type Door } from './door.ts';
 import type { Indexer } from './indexer.ts';
-import { HEARTBEAT_MS } from './public-api.ts';
 import type { TreeName } from './store/batches.ts';
 import type { VtxoFilter } from './store/vtxos.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -172,7 +171,8 @@ export function mountIndexerApi(door: Door, ctx: ArkContext, indexer: Indexer, s
   });
   door.on(INDEXER_ROUTES.subscription, (c) => {
     const id = c.req.param('id')!;
-    const open = () => openStream(c, { heartbeat, intervalMs: HEARTBEAT_MS, clock: ctx.clock });
+    const intervalMs = ctx.settings().heartbeatInterval * 1000;
+    const open = () => openStream(c, { heartbeat, intervalMs, clock: ctx.clock });
     const stream = subscriptions.attach(id, open);
     stream.send({ subscriptionStarted: { subscriptionId: id } });
     return stream.response;

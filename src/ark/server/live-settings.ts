@@ -1,92 +1,129 @@
-/** The settings in force: those the process was started with, changed by what an operator has set since (durable). */
-import { messageOf, ProtocolError } from '../../base/errors.ts';
-import { type Sats, sats } from '../../base/units.ts';
+/**
+ * The settings in force: those the process was started with, changed by what an operator has set since (durable), and
+ * by a scheduled session while its window is open.
+ */
+import type { UnixSeconds } from '../../base/units.ts';
+import { createMailbox } from '../../runtime/mailbox.ts';
+import { OperatorError } from '../../runtime/operator-error.ts';
 import type { Db } from '../../store/db.ts';
 import { parseFeePrograms } from '../protocol/fee.ts';
-import type { ArkSettings, IntentFeePrograms } from '../protocol/settings.ts';
-import { type Fields, malformed, text, whole } from '../wire/request.ts';
+import { isOpen, type ScheduledSession, troubleWithSession, withSession } from '../protocol/scheduled-session.ts';
+import { type ArkSettings, type IntentFeePrograms, troubleWith } from '../protocol/settings.ts';
+import { type Fields, malformed } from '../wire/request.ts';
+import { changedSettings, differing, readSession, readSettings } from '../wire/settings.ts';
 import { readSetting, writeSetting } from './store/settings.ts';
 
 export interface LiveSettings {
+  /** In force at this moment. */
   current(): ArkSettings;
-  /** Applies the fields given; returns a line for each that changed. Throws when one is unknown, fixed or invalid. */
+  /** In force outside of scheduled sessions. */
+  usual(): ArkSettings;
+  session(): ScheduledSession | undefined;
+  /** When an operator changed anything last. */
+  updatedAt(): UnixSeconds | undefined;
+  /** Applies the fields of an admin API's `Settings`; returns the names of those that changed. Throws `MALFORMED_REQUEST`. */
   update(fields: Fields): Promise<string[]>;
-  updateFees(fees: IntentFeePrograms): Promise<void>;
+  /** Throws `INTENT_FEE_EVALUATION_FAILED` when a program is none. */
+  updateFees(change: (fees: IntentFeePrograms) => IntentFeePrograms): Promise<void>;
+  /** Applies the fields of a `ScheduledSessionConfig`. Throws `MALFORMED_REQUEST` or `INTENT_FEE_EVALUATION_FAILED`. */
+  schedule(fields: Fields): Promise<void>;
+  clearSchedule(): Promise<void>;
 }
 
-const FREE: IntentFeePrograms = { offchainInput: '', offchainOutput: '', onchainInput: '', onchainOutput: '' };
-
-/** On the wire −1 is no limit. */
-const most = (value: number): Sats | undefined => (value < 0 ? undefined : sats(value));
-const atLeast = (value: number, least: number, name: string): number => {
-  if (value < least) throw malformed(`${name} must be at least ${least}`);
-  return value;
-};
-
-/** Wire name → the change it makes. Delays and the expiry are part of scripts and fixed while the process runs. */
-const CHANGES: Readonly<Record<string, (value: number, name: string) => Partial<ArkSettings>>> = {
-  sessionDuration: (value, name) => ({ sessionDuration: atLeast(value, 2, name) }),
-  banThreshold: (value, name) => ({ banThreshold: atLeast(value, 0, name) }),
-  banDuration: (value, name) => ({ banDuration: atLeast(value, 1, name) }),
-  roundMinParticipantsCount: (value, name) => ({ minParticipants: atLeast(value, 1, name) }),
-  roundMaxParticipantsCount: (value, name) => ({ maxParticipants: atLeast(value, 1, name) }),
-  vtxoMinAmount: (value) => ({ vtxoMinAmount: sats(value) }),
-  vtxoMaxAmount: (value) => ({ vtxoMaxAmount: most(value) }),
-  utxoMinAmount: (value) => ({ utxoMinAmount: sats(value) }),
-  utxoMaxAmount: (value) => ({ utxoMaxAmount: most(value) }),
-  maxTxWeight: (value, name) => ({ maxTxWeight: atLeast(value, 1_000, name) }),
-  maxOpReturnOutputs: (value, name) => ({ maxOpReturnOutputs: atLeast(value, 0, name) }),
-};
-
-function changeOf(fields: Fields): Partial<ArkSettings> {
-  return Object.assign(
-    {},
-    ...Object.entries(fields).map(([name, value]) => {
-      const change = CHANGES[name];
-      if (!change) throw malformed(`${name} cannot be changed while the server runs`);
-      try {
-        return change(whole(value, name), name);
-      } catch (error) {
-        throw error instanceof ProtocolError ? error : malformed(`${name}: ${messageOf(error)}`);
-      }
-    }),
-  ) as Partial<ArkSettings>;
+/** What an operator has changed, as it is kept. */
+interface Changes {
+  /** In the wire's form, which outlives changes of ours. */
+  readonly settings: Fields;
+  readonly intentFee: IntentFeePrograms | undefined;
+  readonly session: ScheduledSession | undefined;
+  readonly updatedAt: UnixSeconds | undefined;
 }
 
-export async function createLiveSettings(db: Db, configured: ArkSettings): Promise<LiveSettings> {
-  const changed = JSON.parse((await readSetting(db, 'settings')) ?? '{}') as Fields;
-  const fees = JSON.parse((await readSetting(db, 'intentFees')) ?? 'null') as IntentFeePrograms | null;
-  let overrides = changed;
-  let current: ArkSettings = { ...configured, ...changeOf(changed), ...(fees ? { intentFee: fees } : {}) };
+/** Names of the rows, each of one JSON text. */
+const ROWS = { settings: 'settings', intentFee: 'intentFees', session: 'scheduledSession', updatedAt: 'updatedAt' };
 
+async function readChanges(db: Db): Promise<Changes> {
+  const read = async <T>(name: string): Promise<T | undefined> =>
+    JSON.parse((await readSetting(db, name)) ?? 'null') ?? undefined;
   return {
-    current: () => current,
-
-    async update(fields) {
-      const next = { ...current, ...changeOf(fields) };
-      if (next.minParticipants > next.maxParticipants) throw malformed('more participants required than allowed');
-      const log = Object.keys(fields).filter((name) => fields[name] !== overrides[name]);
-      overrides = { ...overrides, ...fields };
-      await db.write((tx) => writeSetting(tx, 'settings', JSON.stringify(overrides)));
-      current = next;
-      return log.map((name) => `${name}: ${fields[name]}`);
-    },
-
-    async updateFees(programs) {
-      parseFeePrograms(programs);
-      await db.write((tx) => writeSetting(tx, 'intentFees', JSON.stringify(programs)));
-      current = { ...current, intentFee: programs };
-    },
+    settings: (await read<Fields>(ROWS.settings)) ?? {},
+    intentFee: await read(ROWS.intentFee),
+    session: await read(ROWS.session),
+    updatedAt: await read(ROWS.updatedAt),
   };
 }
 
-/** Fee programs from the admin API; `previous` fills in what is not given. */
-export function readFeePrograms(fields: Fields, previous: IntentFeePrograms = FREE): IntentFeePrograms {
-  const program = (name: string, before: string): string => (fields[name] === undefined ? before : text(fields, name));
+const applied = (configured: ArkSettings, { settings, intentFee }: Changes): ArkSettings => ({
+  ...configured,
+  ...readSettings(settings),
+  ...(intentFee && { intentFee }),
+});
+
+/** Throws `OperatorError` CONFIG_INVALID when what the operator has set contradicts what the process is started with. */
+export async function createLiveSettings(
+  db: Db,
+  configured: ArkSettings,
+  nowSeconds: () => UnixSeconds,
+): Promise<LiveSettings> {
+  const mailbox = createMailbox();
+  let changes = await readChanges(db);
+  let usual = applied(configured, changes);
+  const trouble = troubleWith(usual);
+  if (trouble) throw new OperatorError('CONFIG_INVALID', `with the settings changed through the admin API: ${trouble}`);
+
+  /** One change after the other; each is durable before it is in force. */
+  const change = <R>(work: () => { readonly next: Partial<Changes>; readonly result: R }): Promise<R> =>
+    mailbox.run('settings', async () => {
+      const { next, result } = work();
+      const updated: Changes = { ...changes, ...next, updatedAt: nowSeconds() };
+      await db.write(async (tx) => {
+        for (const [key, row] of Object.entries(ROWS)) {
+          await writeSetting(tx, row, JSON.stringify(updated[key as keyof Changes] ?? null));
+        }
+      });
+      changes = updated;
+      usual = applied(configured, changes);
+      return result;
+    });
+
+  /** Refuses what makes no sense, in a window or out of it. */
+  function checkSound(settings: ArkSettings, session: ScheduledSession | undefined): void {
+    const found = troubleWith(settings) ?? (session && troubleWith(withSession(settings, session)));
+    if (found) throw malformed(found);
+  }
+
   return {
-    offchainInput: program('offchainInputFee', previous.offchainInput),
-    offchainOutput: program('offchainOutputFee', previous.offchainOutput),
-    onchainInput: program('onchainInputFee', previous.onchainInput),
-    onchainOutput: program('onchainOutputFee', previous.onchainOutput),
+    current() {
+      const { session } = changes;
+      return session && isOpen(session, nowSeconds()) ? withSession(usual, session) : usual;
+    },
+    usual: () => usual,
+    session: () => changes.session,
+    updatedAt: () => changes.updatedAt,
+
+    update: (fields) =>
+      change(() => {
+        const changed = differing(fields, usual);
+        const after = { ...usual, ...readSettings(changed) };
+        checkSound(after, changes.session);
+        return { next: { settings: { ...changes.settings, ...changed } }, result: changedSettings(usual, after) };
+      }),
+
+    updateFees: (next) =>
+      change(() => ({ next: { intentFee: parseFeePrograms(next(usual.intentFee)) }, result: undefined })),
+
+    schedule: (fields) =>
+      change(() => {
+        const session = readSession(fields, changes.session);
+        const found = troubleWithSession(session);
+        if (found) throw malformed(found);
+        const isNew = session.start !== changes.session?.start;
+        if (isNew && session.start <= nowSeconds()) throw malformed('the first window must start in the future');
+        if (session.intentFee) parseFeePrograms(session.intentFee);
+        checkSound(usual, session);
+        return { next: { session }, result: undefined };
+      }),
+
+    clearSchedule: () => change(() => ({ next: { session: undefined }, result: undefined })),
   };
 }

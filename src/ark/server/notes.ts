@@ -31,5 +31,7 @@ export async function createNotes(ctx: ArkContext, amount: bigint, quantity: num
     };
   });
   await ctx.db.write((tx) => insertVtxos(tx, rows, ctx.clock.now()));
-  return notes.map(printNote);
+  const { noteUriPrefix } = ctx.settings();
+  const scheme = noteUriPrefix === '' ? '' : `${noteUriPrefix}://`;
+  return notes.map((note) => scheme + printNote(note));
 }

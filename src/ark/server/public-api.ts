@@ -1,8 +1,8 @@
 /** The ArkService calls (`/v1/info`, `/v1/batch`, `/v1/tx`, `/v1/txs`). */
 import type { Context } from 'hono';
 import { openStream } from '../../runtime/sse.ts';
-import { demand } from '../protocol/errors.ts';
 import { heartbeat, streamStarted } from '../wire/batch-events.ts';
+import { checkClient } from '../wire/client-headers.ts';
 import { type Fields, malformed, message, requiredText, text, textMap, texts } from '../wire/request.ts';
 import { ARK_ROUTES } from '../wire/routes.ts';
 import { txNotification } from '../wire/vtxo.ts';
@@ -14,7 +14,6 @@ import type { Notifier } from './notifier.ts';
 import type { OffchainService } from './offchain.ts';
 import type { Registration } from './registration.ts';
 
-export const HEARTBEAT_MS = 20_000;
 const MAX_TOPICS = 1_000;
 
 export interface PublicApiParts {
@@ -29,22 +28,22 @@ export interface PublicApiParts {
 
 export function mountPublicApi(door: Door, parts: PublicApiParts): void {
   const { ctx, registration, batches, offchain, hub, notifier, info } = parts;
-  const stream = { heartbeat, intervalMs: HEARTBEAT_MS, clock: ctx.clock };
+  const open = (c: Context) => {
+    const { heartbeatInterval } = ctx.settings();
+    return openStream(c, { heartbeat, intervalMs: heartbeatInterval * 1000, clock: ctx.clock });
+  };
   const intentOf = (fields: Fields): [proof: string, message: string] => {
     const intent = message(fields, 'intent');
     return [requiredText(intent, 'proof'), requiredText(intent, 'message')];
   };
 
-  /** A client that acts on outdated terms is told so before anything else. */
-  async function checkedBody(c: Context): Promise<Fields> {
-    const got = c.req.header('x-digest');
-    const expected = info().digest;
-    demand(!got || got === expected, 'DIGEST_MISMATCH', 'the terms have changed, get the info again', {
-      expected_digest: expected,
-      got_digest: got ?? '',
-    });
+  /** Browsers cannot say anything beside opening a stream. */
+  const check = (c: Context, silent = false): void =>
+    checkClient((name) => c.req.header(name), ctx.settings(), info().digest, silent);
+  const checkedBody = (c: Context): Promise<Fields> => {
+    check(c);
     return bodyOf(c);
-  }
+  };
 
   door.on(ARK_ROUTES.getInfo, info);
 
@@ -79,10 +78,11 @@ export function mountPublicApi(door: Door, parts: PublicApiParts): void {
   });
 
   door.on(ARK_ROUTES.batchEvents, (c) => {
+    check(c, true);
     const topics = new Set(c.req.queries('topics') ?? []);
     if (topics.size > MAX_TOPICS) throw malformed(`at most ${MAX_TOPICS} topics`);
     const id = ctx.newId();
-    const { response, closed, send } = openStream(c, stream);
+    const { response, closed, send } = open(c);
     send(streamStarted(id));
     const remove = hub.add({ id, topics, send });
     void closed.then(remove);
@@ -91,7 +91,7 @@ export function mountPublicApi(door: Door, parts: PublicApiParts): void {
     return response;
   });
   door.on(ARK_ROUTES.updateTopics, async (c) => {
-    const body = await bodyOf(c);
+    const body = await checkedBody(c);
     const id = requiredText(body, 'streamId');
     const [modify, overwrite] = [message(body, 'modify'), message(body, 'overwrite')];
     const [add, remove] = [texts(modify, 'addTopics'), texts(modify, 'removeTopics')];
@@ -115,7 +115,8 @@ export function mountPublicApi(door: Door, parts: PublicApiParts): void {
     pendingTxs: await offchain.pending(...intentOf(await checkedBody(c))),
   }));
   door.on(ARK_ROUTES.txs, (c) => {
-    const { response, closed, send } = openStream(c, stream);
+    check(c, true);
+    const { response, closed, send } = open(c);
     void closed.then(notifier.subscribe((change) => send(txNotification(change))));
     return response;
   });

@@ -10,6 +10,7 @@ import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
 import type { TxOut } from '../../bitcoin/tx.ts';
 import type { ChainOutput, Tip } from '../../chain/chain.ts';
 import { arkError, demand } from '../protocol/errors.ts';
+import { SECONDS_PER_BLOCK, secondsUntil } from '../protocol/expiry.ts';
 import { isExtension } from '../protocol/extension.ts';
 import { intentFee, type PricedIntent } from '../protocol/fee.ts';
 import { type IntentCoin, type IntentProof, parseIntentProof } from '../protocol/intent.ts';
@@ -38,9 +39,9 @@ export interface RegisteredInput {
   readonly leaves: readonly string[];
   /** The leaf its owner proved it with, hex. */
   readonly leaf: string;
-  /** When the VTXO came to be and, where its batch expires at a time and not a height, when that is. */
+  /** When the VTXO came to be, and when its batch expires: a time or a height. */
   readonly birth?: UnixSeconds;
-  readonly expiry?: UnixSeconds;
+  readonly expiry?: number;
 }
 
 export interface RegisteredIntent {
@@ -208,14 +209,14 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const data = { vtxo_outpoint: vtxo.outpoint };
     demand(coin.amount === vtxo.amount, 'INVALID_INTENT_PROOF', `the amount of ${vtxo.outpoint} differs`, data);
     demand(toHex(coin.script) === vtxo.script, 'INVALID_INTENT_PROOF', `the script of ${vtxo.outpoint} differs`, data);
-    const { batchExpiry, unilateralExitDelay } = ctx.settings();
-    const times = {
-      birth: unixSeconds(vtxo.createdAt),
-      ...(batchExpiry.type === 'seconds' && { expiry: unixSeconds(vtxo.expiresAt) }),
-    };
+    const times = { birth: unixSeconds(vtxo.createdAt), expiry: vtxo.expiresAt };
     if (vtxo.origin === 'note') return { ...describe(coin, 'note'), ...times };
     await checkLeaf(coin);
     if (vtxo.swept) return { ...describe(coin, 'recoverable'), ...times };
+    const { settlementGap, unilateralExitDelay } = ctx.settings();
+    const left = secondsUntil(vtxo.expiresAt, await chain.tip(), ctx.nowSeconds());
+    const due = settlementGap === 0 || left <= settlementGap;
+    demand(due, 'INVALID_PSBT_INPUT', `${vtxo.outpoint} expires later than in ${settlementGap} seconds`, data);
     checkScript(coin, unilateralExitDelay);
     return { ...describe(coin, 'vtxo'), ...times };
   }
@@ -250,12 +251,18 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const input = describe(coin, 'boarding');
     const plain = coin.leaf.closure?.kind === 'multisig';
     demand(plain, 'INVALID_VTXO_SCRIPT', 'a boarding input is signed through a leaf without lock or condition');
-    checkBoardingOutput(input, output, smallestExitDelay(coin.tapTree!)!, await chain.tip());
+    checkBoardingOutput(input, output, smallestExitDelay(coin.tapTree!)!, await chain.tip(), vtxo !== undefined);
     return input;
   }
 
-  function checkBoardingOutput(input: RegisteredInput, output: ChainOutput, delay: RelativeTimelock, tip: Tip): void {
-    const { boardingConfirmations, utxoMinAmount, utxoMaxAmount } = ctx.settings();
+  function checkBoardingOutput(
+    input: RegisteredInput,
+    output: ChainOutput,
+    delay: RelativeTimelock,
+    tip: Tip,
+    unrolled: boolean,
+  ): void {
+    const { boardingConfirmations, unrolledMinMargin, utxoMinAmount, utxoMaxAmount } = ctx.settings();
     const data = { vtxo_outpoint: input.outpoint };
     demand(!output.spentBy, 'VTXO_ALREADY_SPENT', `${input.outpoint} is spent on chain`, data);
     checkAmount(output.value, utxoMinAmount, utxoMaxAmount);
@@ -263,8 +270,12 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const depth = at ? tip.height - at.height + 1 : 0;
     demand(at && depth >= boardingConfirmations, 'INVALID_INTENT_PROOF', `${input.outpoint} is not confirmed`, data);
     // Once its owner could spend it alone, the commitment transaction could be double spent at any time.
-    const expired = delay.type === 'blocks' ? depth >= delay.value : tip.medianTime - at.blockTime >= delay.value;
-    demand(!expired, 'INVALID_INTENT_PROOF', `the exit delay of ${input.outpoint} has passed`, data);
+    const margin = unrolled ? unrolledMinMargin : 0;
+    const expired =
+      delay.type === 'blocks'
+        ? depth + Math.ceil(margin / SECONDS_PER_BLOCK) >= delay.value
+        : tip.medianTime - at.blockTime + margin >= delay.value;
+    demand(!expired, 'INVALID_INTENT_PROOF', `the exit delay of ${input.outpoint} has passed, or is about to`, data);
   }
 
   async function recheck({ inputs, expireAt }: RegisteredIntent): Promise<void> {
@@ -290,7 +301,8 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const output = await chain.output(parseOutpoint(input.outpoint));
     demand(output, 'VTXO_NOT_FOUND', `${input.outpoint} is not on chain any more`);
     const { unilateralExitDelay, boardingExitDelay } = ctx.settings();
-    checkBoardingOutput(input, output, vtxo ? unilateralExitDelay : boardingExitDelay, await chain.tip());
+    const delay = vtxo ? unilateralExitDelay : boardingExitDelay;
+    checkBoardingOutput(input, output, delay, await chain.tip(), vtxo !== undefined);
   }
 
   /** What the intent leaves to the server must cover the fee that its programs ask. */
@@ -340,7 +352,8 @@ function priced({ inputs, receivers, onchain }: RegisteredIntent): PricedIntent 
     onchainInputs: inputs.filter((input) => input.kind === 'boarding'),
     offchainInputs: inputs.flatMap(({ kind, amount, birth, expiry }) => {
       if (kind === 'boarding') return [];
-      return [{ amount, type: kind, weight: 0, ...(birth && { birth }), ...(expiry && { expiry }) }];
+      const times = { ...(birth !== undefined && { birth }), ...(expiry !== undefined && { expiry }) };
+      return [{ amount, type: kind, weight: 0, ...times }];
     }),
     offchainOutputs: receivers.map(output),
     onchainOutputs: onchain.map(output),

@@ -72,7 +72,8 @@ export interface ArkServer {
 export async function createArkServer(parts: ArkServerParts): Promise<ArkServer> {
   const { db, chain, secp, clock, entropy, log } = parts;
   const signer = createSigner(secp, entropy, parts.keys);
-  const live = await createLiveSettings(db, parts.settings);
+  const nowSeconds = () => unixSeconds(Math.floor(clock.now() / 1000));
+  const live = await createLiveSettings(db, parts.settings, nowSeconds);
   const publicKeys = publicKeysOf(signer);
   const forfeitScript = p2wpkh(hash160(fromHex(publicKeys.forfeit)));
   const forfeitAddress = addressOf(chain.network, forfeitScript);
@@ -91,13 +92,15 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
     wallet: createServerWallet(secp, chain, signer),
     signerKeys: [fromHex(publicKeys.signer).slice(1)],
     settings: live.current,
-    nowSeconds: () => unixSeconds(Math.floor(clock.now() / 1000)),
+    nowSeconds,
     newId: () => uuid(entropy.bytes(16)),
   };
   const info = () =>
     printInfo({
       version: parts.version,
       settings: live.current(),
+      session: live.session(),
+      now: nowSeconds(),
       publicKeys,
       forfeitAddress,
       checkpointTapscript: toHex(checkpointTapscript(ctx)),

@@ -17,6 +17,11 @@ export function asFields(value: unknown, what = 'the body'): Fields {
 /** A nested message; absent counts as empty. */
 export const message = (fields: Fields, name: string): Fields => asFields(fields[name] ?? {}, name);
 
+export function requiredMessage(fields: Fields, name: string): Fields {
+  if (fields[name] === undefined || fields[name] === null) throw malformed(`missing ${name}`);
+  return message(fields, name);
+}
+
 /** Never with a NUL in it, which not every database can look for. */
 export function text(fields: Fields, name: string): string {
   const value = fields[name] ?? '';

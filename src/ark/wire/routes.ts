@@ -54,6 +54,9 @@ export const ADMIN_ROUTES = {
   clearIntentFees: post('/v1/admin/intentFees/clear'),
   settings: get('/v1/admin/settings'),
   updateSettings: post('/v1/admin/settings'),
+  scheduledSession: get('/v1/admin/scheduledSession'),
+  updateScheduledSession: post('/v1/admin/scheduledSession'),
+  clearScheduledSession: post('/v1/admin/scheduledSession/clear'),
   round: get('/v1/admin/round/:id'),
   rounds: get('/v1/admin/rounds'),
 } as const satisfies Record<string, Route>;

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { arkSettings } from '../../../src/cli/ark-settings.ts';
 import { resolveDataFolder, resolveUpConfig } from '../../../src/cli/options.ts';
 
 const INVALID = { code: 'CONFIG_INVALID' };
@@ -65,6 +66,53 @@ test('settings that make no sense together are refused', () => {
   assert.throws(() => resolve({ arkPort: '7071' }), INVALID);
   assert.throws(() => resolve({ unilateralExitDelay: '513' }), INVALID);
   assert.throws(() => resolve({ unilateralExitDelay: '0' }), INVALID);
+});
+
+test('the terms of the Ark server, each with its check', () => {
+  const terms = arkSettings(
+    resolve({
+      banThreshold: '0',
+      vtxoMaxAmount: '1000000',
+      utxoMaxAmount: '-1',
+      onchainOutputFee: "script == '00' ? 1.0 : 200.0",
+      minBuildVersion: 'v0.9.9',
+      buildVersionRequired: 'true',
+      batchTrigger: 'intents_count > 1.0',
+      publicUnilateralExitDelay: '30',
+      sessionDuration: '400',
+      boardingConfirmations: '3',
+    }),
+  );
+  assert.equal(terms.banThreshold, 0);
+  assert.equal(terms.vtxoMaxAmount, 1_000_000n);
+  assert.equal(terms.utxoMaxAmount, undefined);
+  assert.equal(terms.intentFee.onchainOutput, "script == '00' ? 1.0 : 200.0");
+  assert.equal(terms.unrolledMinMargin, 400);
+  assert.deepEqual(terms.publicUnilateralExitDelay, { type: 'blocks', value: 30 });
+  assert.deepEqual(arkSettings(resolve()).publicUnilateralExitDelay, { type: 'blocks', value: 20 });
+  const wrong: readonly Readonly<Record<string, string>>[] = [
+    { banThreshold: '-1' },
+    { banDuration: '0' },
+    { minParticipants: '0' },
+    { minParticipants: '5', maxParticipants: '4' },
+    { vtxoMinAmount: '0' },
+    { vtxoMinAmount: '1000', vtxoMaxAmount: '999' },
+    { utxoMaxAmount: '2100000000000001' },
+    { maxTxWeight: '4000001' },
+    { maxOpReturnOutputs: 'three' },
+    { onchainInputFee: 'amount +' },
+    { onchainInputFee: "inputType == 'note' ? 0.0 : 1.0" },
+    { batchTrigger: '1.0' },
+    { minBuildVersion: 'latest' },
+    { buildVersionRequired: 'true' },
+    { publicUnilateralExitDelay: '10' },
+    { publicUnilateralExitDelay: '1024' },
+    { unrolledMinMargin: '5' },
+    { heartbeatInterval: '0' },
+    { boardingConfirmations: '0' },
+    { noteUriPrefix: 'two words' },
+  ];
+  for (const flags of wrong) assert.throws(() => resolve(flags), INVALID, JSON.stringify(flags));
 });
 
 test('the data folder follows flag, variable and the custom of the system', () => {

@@ -96,6 +96,8 @@ test('gathering lasts a sixth of the session and never less than it takes to ope
 
 test('an empty selection ends in rest, one too small waits on', () => {
   assert.deepEqual(play(started()).state, IDLE);
+  const held = play([...gathered, { type: 'intentsSelected', id: 'x', members: [A, B], held: true }]);
+  assert.deepEqual([held.state, held.types], [{ at: 'gathering' }, ['schedule']]);
   const few = play(started(A), IDLE, { ...TERMS, minParticipants: 2 });
   assert.deepEqual([few.state.at, few.types], ['gathering', ['schedule']]);
 });

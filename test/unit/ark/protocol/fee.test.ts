@@ -27,18 +27,18 @@ const intent: PricedIntent = {
   onchainOutputs: [{ amount: 1_001n, script: fromHex('0014bb') }],
 };
 
-const sdkFee = (programs: IntentFeePrograms): bigint => {
+function sdkFee(programs: IntentFeePrograms, priced: PricedIntent): number {
   const at = (seconds: number | undefined) => new Date((seconds ?? 0) * 1000);
   const outputs = (list: PricedIntent['offchainOutputs']) =>
     list.map(({ amount, script }) => ({ amount, script: toHex(script) }));
   const fee = new Estimator(programs).evaluate(
-    intent.offchainInputs.map(({ expiry, birth, ...input }) => ({ ...input, expiry: at(expiry), birth: at(birth) })),
-    [...intent.onchainInputs],
-    outputs(intent.offchainOutputs),
-    outputs(intent.onchainOutputs),
+    priced.offchainInputs.map(({ expiry, birth, ...input }) => ({ ...input, expiry: at(expiry), birth: at(birth) })),
+    [...priced.onchainInputs],
+    outputs(priced.offchainOutputs),
+    outputs(priced.onchainOutputs),
   );
-  return BigInt(fee.satoshis);
-};
+  return Number.isNaN(fee.value) ? Number.NaN : fee.satoshis;
+}
 
 test('fees are those the SDK computes', () => {
   const programs: readonly Partial<IntentFeePrograms>[] = [
@@ -52,8 +52,93 @@ test('fees are those the SDK computes', () => {
   ];
   for (const change of programs) {
     const program = parseFeePrograms({ ...FREE, ...change });
-    assert.equal(intentFee(program, intent, NOW), sdkFee(program), JSON.stringify(change));
+    assert.equal(intentFee(program, intent, NOW), BigInt(sdkFee(program, intent)), JSON.stringify(change));
   }
+});
+
+/** Expressions over doubles, of the variables a program may use. */
+const expressions = (variables: readonly string[]): fc.Arbitrary<string> =>
+  fc.letrec<{ expression: string; condition: string }>((tie) => ({
+    expression: fc.oneof(
+      { maxDepth: 3, withCrossShrink: true },
+      fc.double({ min: -1000, max: 1000, noNaN: true }).map((value) => {
+        const text = value.toFixed(4);
+        return value < 0 ? `(${text})` : text;
+      }),
+      fc.constantFrom(...variables),
+      fc
+        .tuple(tie('expression'), fc.constantFrom('+', '-', '*', '/'), tie('expression'))
+        .map(([left, operator, right]) => `(${left} ${operator} ${right})`),
+      fc
+        .tuple(tie('condition'), tie('expression'), tie('expression'))
+        .map(([condition, yes, no]) => `(${condition} ? ${yes} : ${no})`),
+    ),
+    condition: fc
+      .tuple(tie('expression'), fc.constantFrom('<', '>=', '=='), tie('expression'))
+      .map(([left, operator, right]) => `${left} ${operator} ${right}`),
+  })).expression;
+
+const amounts = fc.bigInt({ min: 1n, max: 2_100_000_000_000_000n });
+const seconds = fc.integer({ min: 1, max: 2_000_000_000 });
+const pricedOutputs = fc.array(fc.record({ amount: amounts, script: fc.uint8Array({ minLength: 1, maxLength: 40 }) }), {
+  maxLength: 4,
+});
+const intents: fc.Arbitrary<PricedIntent> = fc.record({
+  offchainInputs: fc.array(
+    fc.record({
+      amount: amounts,
+      type: fc.constantFrom('vtxo' as const, 'recoverable' as const, 'note' as const),
+      weight: fc.integer({ min: 0, max: 1000 }),
+      expiry: seconds,
+      birth: seconds.map(unixSeconds),
+    }),
+    { maxLength: 5 },
+  ),
+  onchainInputs: fc.array(fc.record({ amount: amounts }), { maxLength: 3 }),
+  offchainOutputs: pricedOutputs,
+  onchainOutputs: pricedOutputs,
+});
+const randomPrograms: fc.Arbitrary<IntentFeePrograms> = fc.record({
+  offchainInput: fc.oneof(
+    expressions(['amount', 'expiry', 'birth', 'weight', 'now()', "(inputType == 'note' ? 1.0 : 0.1)"]),
+    fc.constant(''),
+  ),
+  onchainInput: fc.oneof(expressions(['amount', 'now()']), fc.constant('')),
+  offchainOutput: expressions(['amount', 'now()', "(script.startsWith('51') ? 0.3 : 0.7)"]),
+  onchainOutput: expressions(['amount', '0.1', '0.2']),
+});
+
+test('whatever the programs and the intent, fees are those the SDK computes, to the satoshi', (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: NOW * 1000 });
+  let compared = 0;
+  fc.assert(
+    fc.property(randomPrograms, intents, (programs, priced) => {
+      const theirs = sdkFee(programs, priced);
+      if (!Number.isFinite(theirs) || theirs > 2_100_000_000_000_000) {
+        assert.equal(
+          codeOf(() => intentFee(programs, priced, NOW)),
+          'INTENT_FEE_EVALUATION_FAILED',
+        );
+        return;
+      }
+      compared++;
+      // The server never pays for being used.
+      assert.equal(intentFee(programs, priced, NOW), BigInt(Math.max(0, theirs)), JSON.stringify(programs));
+    }),
+    { numRuns: 2_000 },
+  );
+  assert.ok(compared > 500, `only ${compared} comparisons`);
+});
+
+test('amounts are added in the order in which clients add them: doubles are not associative', () => {
+  const tenths = { ...FREE, offchainInput: '0.1', onchainInput: '0.2', onchainOutput: '0.3' };
+  const many: PricedIntent = {
+    ...intent,
+    offchainInputs: Array.from({ length: 3 }, () => intent.offchainInputs[0]!),
+    onchainInputs: Array.from({ length: 2 }, () => ({ amount: 1n })),
+    onchainOutputs: [intent.onchainOutputs[0]!],
+  };
+  assert.equal(intentFee(tenths, many, NOW), BigInt(sdkFee(tenths, many)));
 });
 
 test('a part of a satoshi counts as a whole one, and only once over all', () => {
