@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { utf8 } from '../base/bytes.ts';
 import type { Clock } from './clock.ts';
 import type { HttpEnv } from './http.ts';
+import type { MessageStream } from './message-stream.ts';
 
 /** A listener that lets this much pile up unread is disconnected. */
 const MOST_QUEUED_BYTES = 1 << 20;
@@ -14,17 +15,12 @@ export interface StreamOptions {
   readonly clock: Clock;
 }
 
-/** Sending to a stream that has ended does nothing. */
-export interface EventStream {
+/** Ends with an `EOS` event. */
+export interface EventStream extends MessageStream {
   /** What the handler returns. Its headers are flushed at once. */
   readonly response: Response;
-  /** Resolves when the stream is over, whoever ended it. */
-  readonly closed: Promise<void>;
-  send(message: unknown): void;
   /** Ends the stream with a `failure` event. */
   fail(status: unknown): void;
-  /** Ends the stream with an `EOS` event. */
-  end(): void;
 }
 
 const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };

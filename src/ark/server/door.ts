@@ -1,77 +1,80 @@
-/** What the public and the admin API share: mounting routes, reading bodies, and turning errors into answers. */
+/** What the public and the admin API share: mounting calls, and turning errors into answers. */
+import type { DescService } from '@bufbuild/protobuf';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { ProtocolError } from '../../base/errors.ts';
-import { NodeError } from '../../chain/node-error.ts';
-import { StoreError } from '../../store/db.ts';
-import type { ArkError } from '../protocol/errors.ts';
-import { ARK_ERRORS, printArkError } from '../wire/errors.ts';
-import { asFields, type Fields, malformed } from '../wire/request.ts';
+import { openStream } from '../../runtime/sse.ts';
+import { isSameToken } from '../../runtime/token.ts';
+import { heartbeat } from '../wire/batch-events.ts';
 import type { Route } from '../wire/routes.ts';
+import type { Call, Calls, Guard } from './call.ts';
 import type { ArkContext } from './context.ts';
+import { badToken, createRefuse, noSuchCall, type Refusal } from './refusal.ts';
+import { bindingsOf } from './rest.ts';
 
 export type Handler = (c: Context) => Promise<object> | object;
 
 export interface Door {
   readonly app: Hono;
-  /** Answers `route` with the JSON of what `handler` returns, or with the `Response` itself. */
+  /** Answers the calls of a service, where its annotations have them. */
+  serve<S extends DescService>(service: S, calls: Partial<Calls<S>>, guard?: Guard): void;
+  /** Answers `route`, which no service has, with the JSON of what `handler` returns, or with the `Response` itself. */
   on(route: Route, handler: Handler): void;
 }
 
-type DoorParts = Pick<ArkContext, 'log' | 'newId' | 'metrics'>;
+type DoorParts = Pick<ArkContext, 'log' | 'newId' | 'metrics' | 'clock' | 'settings'>;
 
-const GRPC_STATUS = { invalidArgument: 3, notFound: 5, internal: 13, unavailable: 14 } as const;
+type Header = Call['header'];
 
-const isArkError = (error: unknown): error is ArkError => error instanceof ProtocolError && error.code in ARK_ERRORS;
+/** Where clients of this API put their token. */
+const tokenOf = (header: Header): string =>
+  header('authorization')?.replace(/^Bearer /i, '') ?? header('macaroon') ?? header('x-macaroon') ?? '';
 
-/** An unknown error is told as an id to look up in the log, and nothing else. */
-function answerError(c: Context, { log, newId, metrics }: DoorParts, error: unknown): Response {
-  if (isArkError(error)) {
-    metrics.refusals.add({ code: error.code });
-    const { status, body } = printArkError(error);
-    return c.json(body, status as 400);
-  }
-  if (error instanceof ProtocolError && error.code === 'MALFORMED_REQUEST') {
-    metrics.refusals.add({ code: 'MALFORMED_REQUEST' });
-    return c.json({ code: GRPC_STATUS.invalidArgument, message: error.message, details: [] }, 400);
-  }
-  if (error instanceof NodeError || error instanceof StoreError) {
-    metrics.refusals.add({ code: 'UNAVAILABLE' });
-    const part = error instanceof NodeError ? 'chain' : 'database';
-    const message = `INTERNAL_ERROR (0): the ${part} cannot be asked at the moment: ${error.code}`;
-    return c.json({ code: GRPC_STATUS.unavailable, message, details: [] }, 503);
-  }
-  metrics.refusals.add({ code: 'UNEXPECTED' });
-  const id = newId();
-  log.error({ err: error, id, path: c.req.path }, 'a request failed');
-  return c.json({ code: GRPC_STATUS.internal, message: `INTERNAL_ERROR (0): internal error ${id}`, details: [] }, 500);
-}
+type AnyHandler = (request: object, call: object) => Promise<object | undefined> | object | undefined;
 
-export function createDoor(parts: DoorParts): Door {
+/** With a `token`, every call must bring it. */
+export function createDoor(parts: DoorParts, token?: string): Door {
   const app = new Hono();
+  const refuse = createRefuse(parts);
+  const isAdmitted = (header: Header): boolean => token === undefined || isSameToken(tokenOf(header), token);
+  const answer = (c: Context, { status, body }: Refusal): Response => c.json(body, status as 400);
   app.use('*', cors({ origin: '*', allowHeaders: ['*'], allowMethods: ['*'] }));
-  app.onError((error, c) => answerError(c, parts, error));
-  app.notFound((c) => c.json({ code: GRPC_STATUS.notFound, message: `no such call: ${c.req.path}`, details: [] }, 404));
-  return {
+  app.onError((error, c) => answer(c, refuse(error, c.req.path)));
+  app.use('/v1/*', async (c, next) => {
+    if (!isAdmitted((name) => c.req.header(name))) return answer(c, badToken());
+    return next();
+  });
+  app.notFound((c) => answer(c, noSuchCall(c.req.path)));
+
+  const door: Door = {
     app,
+    serve(service, calls, guard = () => {}) {
+      for (const method of service.methods) {
+        const handle = calls[method.localName as keyof typeof calls] as AnyHandler | undefined;
+        if (!handle) continue;
+        for (const { route, request } of bindingsOf(method)) {
+          door.on(route, async (c) => {
+            const call: Call = { method, header: (name) => c.req.header(name) };
+            guard(call);
+            if (method.methodKind === 'unary') return (await handle(await request(c), call))!;
+            let response: Response | undefined;
+            const open = () => {
+              const intervalMs = parts.settings().heartbeatInterval * 1000;
+              const stream = openStream(c, { heartbeat, intervalMs, clock: parts.clock });
+              response = stream.response;
+              return stream;
+            };
+            await handle(await request(c), { ...call, open });
+            return response!;
+          });
+        }
+      }
+    },
     on({ method, path }, handler) {
       app.on(method, path, async (c) => {
-        const answer = await handler(c);
-        return answer instanceof Response ? answer : c.json(answer);
+        const answered = await handler(c);
+        return answered instanceof Response ? answered : c.json(answered);
       });
     },
   };
-}
-
-/** The JSON object in a request's body; an empty body is an empty object. */
-export async function bodyOf(c: Context): Promise<Fields> {
-  const raw = await c.req.text();
-  if (raw.trim() === '') return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(raw);
-  } catch {
-    throw malformed('the body is not JSON');
-  }
-  return asFields(value);
+  return door;
 }

@@ -3,13 +3,13 @@
 export interface EventListener {
   readonly id: string;
   readonly topics: ReadonlySet<string>;
-  send(message: unknown): void;
+  send(message: object): void;
 }
 
 export interface EventHub {
   add(listener: EventListener): () => void;
   /** Sends `message` to whoever listens to one of `topics`, or to all when there are none. */
-  publish(message: unknown, topics?: readonly string[]): void;
+  publish(message: object, topics?: readonly string[]): void;
   /** The listener's new topics; `undefined` when there is no such listener or they are more than `most`. */
   setTopics(
     listenerId: string,

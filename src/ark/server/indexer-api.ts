@@ -1,10 +1,13 @@
 /** The IndexerService calls (`/v1/indexer`). */
-import type { Context } from 'hono';
-import { openStream } from '../../runtime/sse.ts';
+import type { Txid } from '../../base/bytes.ts';
 import { demand } from '../protocol/errors.ts';
-import { heartbeat } from '../wire/batch-events.ts';
+import { IndexerService } from '../wire/gen/ark/v1/indexer_pb.ts';
 import {
+  commaTexts,
+  type Fields,
+  flag,
   malformed,
+  message,
   outpoint,
   type PageRequest,
   pageBounds,
@@ -17,10 +20,8 @@ import {
   txid,
   whole,
 } from '../wire/request.ts';
-import { INDEXER_ROUTES } from '../wire/routes.ts';
 import { wireVtxo } from '../wire/vtxo.ts';
-import type { ArkContext } from './context.ts';
-import { bodyOf, type Door } from './door.ts';
+import type { Door } from './door.ts';
 import type { Indexer } from './indexer.ts';
 import type { TreeName } from './store/batches.ts';
 import type { VtxoFilter } from './store/vtxos.ts';
@@ -40,141 +41,141 @@ const FILTERS: Readonly<Record<string, VtxoFilter>> = {
   pendingOnly: 'pending',
 };
 
-const pageOf = (c: Context): PageRequest | undefined => pageRequest((name) => c.req.query(name));
-const listOf = (c: Context, name: string): string[] =>
-  (c.req.queries(name) ?? []).flatMap((value) => value.split(',')).filter((value) => value !== '');
-
-function filterOf(c: Context): VtxoFilter {
-  const chosen = Object.entries(FILTERS).filter(([name]) => c.req.query(name) === 'true');
+function filterOf(request: Fields): VtxoFilter {
+  const chosen = Object.entries(FILTERS).filter(([name]) => flag(request, name));
   if (chosen.length > 1) throw malformed('filters are mutually exclusive');
   return chosen[0]?.[1] ?? 'all';
 }
 
+const boundsOf = (page: PageRequest | undefined, size: number) =>
+  page ? pageBounds(page, size) : { limit: UNPAGED, offset: 0 };
+
 /** A slice of a list that is in memory anyway. */
 function slice<T>(list: readonly T[], page: PageRequest | undefined, size: number) {
-  const { limit, offset } = page ? pageBounds(page, size) : { limit: UNPAGED, offset: 0 };
+  const { limit, offset } = boundsOf(page, size);
   return { items: list.slice(offset, offset + limit), page: pageResponse(page, limit, list.length) };
 }
 
-export function mountIndexerApi(door: Door, ctx: ArkContext, indexer: Indexer, subscriptions: Subscriptions): void {
-  async function vtxos(c: Context): Promise<object> {
-    const [scripts, outpoints] = [listOf(c, 'scripts').map(scriptHex), listOf(c, 'outpoints').map(outpoint)];
-    if (scripts.length > 0 && outpoints.length > 0) throw malformed('either scripts or outpoints');
-    if (scripts.length === 0 && outpoints.length === 0) throw malformed('missing scripts or outpoints');
-    if (scripts.length > MAX_SCRIPTS || outpoints.length > MAX_SCRIPTS)
-      throw malformed(`at most ${MAX_SCRIPTS} at once`);
-    const page = pageOf(c);
-    if (outpoints.length > 0) {
-      const found = slice(await indexer.vtxosByOutpoint(outpoints), page, PAGE_SIZE.vtxos);
-      return { vtxos: found.items.map(wireVtxo), page: found.page };
-    }
-    const bounds = page ? pageBounds(page, PAGE_SIZE.vtxos) : { limit: UNPAGED, offset: 0 };
-    const [after, before] = [whole(c.req.query('after'), 'after'), whole(c.req.query('before'), 'before')];
-    if (before > 0 && after > before) throw malformed('after must not be later than before');
-    const found = await indexer.vtxosByScript({ scripts, filter: filterOf(c), after, before, ...bounds });
-    return { vtxos: found.vtxos.map(wireVtxo), page: pageResponse(page, bounds.limit, found.total) };
-  }
+const txidOf = (request: Fields): Txid => txid(text(request, 'txid'));
 
-  async function commitmentTx(c: Context): Promise<object> {
-    const id = txid(c.req.param('txid')!);
-    const batch = await indexer.commitment(id);
-    demand(batch?.state === 'final', 'TX_NOT_FOUND', `commitment tx ${id} not found`, { txid: id });
-    const { summary } = batch;
-    const totals = {
-      totalOutputAmount: `${summary.vtxoAmount}`,
-      totalOutputVtxos: summary.vtxoCount,
-    };
-    return {
-      startedAt: `${batch.startedAt}`,
-      endedAt: `${batch.endedAt}`,
-      batches: summary.vtxoCount > 0 ? { '0': { ...totals, expiresAt: `${batch.expiresAt}`, swept: batch.swept } } : {},
-      totalInputAmount: `${summary.inputAmount}`,
-      totalInputVtxos: summary.inputCount,
-      ...totals,
-    };
-  }
+/** Only output 0 of a commitment holds a batch. */
+function batchOf(request: Fields): Txid | undefined {
+  const batch = message(request, 'batchOutpoint');
+  const id = txidOf(batch);
+  return whole(batch.vout, 'vout') === 0 ? id : undefined;
+}
 
-  async function tree(c: Context, name: TreeName) {
-    const page = pageOf(c);
-    const bounds = page ? pageBounds(page, PAGE_SIZE.tree) : { limit: UNPAGED, offset: 0 };
-    const found = await indexer.tree(txid(c.req.param('txid')!), name, bounds);
+export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Subscriptions): void {
+  async function tree(id: Txid, name: TreeName, request: Fields) {
+    const page = pageRequest(request);
+    const bounds = boundsOf(page, PAGE_SIZE.tree);
+    const found = await indexer.tree(id, name, bounds);
     const nodes = found.txs.map((tx) => ({ txid: tx.txid, children: tx.children }));
     return { nodes, page: pageResponse(page, bounds.limit, found.total) };
   }
 
-  /** Only output 0 of a commitment holds a batch. */
-  const isBatch = (c: Context): boolean => whole(c.req.param('vout'), 'vout') === 0;
+  door.serve(IndexerService, {
+    async getCommitmentTx(request) {
+      const id = txidOf(request);
+      const batch = await indexer.commitment(id);
+      demand(batch?.state === 'final', 'TX_NOT_FOUND', `commitment tx ${id} not found`, { txid: id });
+      const { summary } = batch;
+      const totals = { totalOutputAmount: `${summary.vtxoAmount}`, totalOutputVtxos: summary.vtxoCount };
+      const inBatch = { ...totals, expiresAt: `${batch.expiresAt}`, swept: batch.swept };
+      return {
+        startedAt: `${batch.startedAt}`,
+        endedAt: `${batch.endedAt}`,
+        batches: summary.vtxoCount > 0 ? { '0': inBatch } : {},
+        totalInputAmount: `${summary.inputAmount}`,
+        totalInputVtxos: summary.inputCount,
+        ...totals,
+      };
+    },
+    async getConnectors(request) {
+      const { nodes, page } = await tree(txidOf(request), 'connector', request);
+      return { connectors: nodes, page };
+    },
+    async getForfeitTxs(request) {
+      const page = pageRequest(request);
+      const bounds = boundsOf(page, PAGE_SIZE.forfeits);
+      const { txids, total } = await indexer.forfeits(txidOf(request), bounds);
+      return { txids, page: pageResponse(page, bounds.limit, total) };
+    },
+    async getVtxoTree(request) {
+      const id = batchOf(request);
+      if (!id) return { vtxoTree: [], page: null };
+      const { nodes, page } = await tree(id, 'vtxo', request);
+      return { vtxoTree: nodes, page };
+    },
+    async getVtxoTreeLeaves(request) {
+      const id = batchOf(request);
+      if (!id) return { leaves: [], page: null };
+      const page = pageRequest(request);
+      const bounds = boundsOf(page, PAGE_SIZE.tree);
+      const { leaves, total } = await indexer.leaves(id, bounds);
+      return {
+        leaves: leaves.map((vtxo) => ({ txid: vtxo.txid, vout: vtxo.vout })),
+        page: pageResponse(page, bounds.limit, total),
+      };
+    },
+    async getBatchSweepTransactions(request) {
+      const id = batchOf(request);
+      return { sweptBy: id ? await indexer.sweeps(id) : [] };
+    },
 
-  door.on(INDEXER_ROUTES.vtxos, vtxos);
-  door.on(INDEXER_ROUTES.commitmentTx, commitmentTx);
-  door.on(INDEXER_ROUTES.connectors, async (c) => {
-    const { nodes, page } = await tree(c, 'connector');
-    return { connectors: nodes, page };
-  });
-  door.on(INDEXER_ROUTES.forfeitTxs, async (c) => {
-    const page = pageOf(c);
-    const bounds = page ? pageBounds(page, PAGE_SIZE.forfeits) : { limit: UNPAGED, offset: 0 };
-    const { txids, total } = await indexer.forfeits(txid(c.req.param('txid')!), bounds);
-    return { txids, page: pageResponse(page, bounds.limit, total) };
-  });
-  door.on(INDEXER_ROUTES.vtxoTree, async (c) => {
-    if (!isBatch(c)) return { vtxoTree: [], page: null };
-    const { nodes, page } = await tree(c, 'vtxo');
-    return { vtxoTree: nodes, page };
-  });
-  door.on(INDEXER_ROUTES.vtxoTreeLeaves, async (c) => {
-    if (!isBatch(c)) return { leaves: [], page: null };
-    const page = pageOf(c);
-    const bounds = page ? pageBounds(page, PAGE_SIZE.tree) : { limit: UNPAGED, offset: 0 };
-    const { leaves, total } = await indexer.leaves(txid(c.req.param('txid')!), bounds);
-    return {
-      leaves: leaves.map((vtxo) => ({ txid: vtxo.txid, vout: vtxo.vout })),
-      page: pageResponse(page, bounds.limit, total),
-    };
-  });
-  door.on(INDEXER_ROUTES.sweepTxs, async (c) => {
-    const id = txid(c.req.param('txid')!);
-    return { sweptBy: isBatch(c) ? await indexer.sweeps(id) : [] };
-  });
-  door.on(INDEXER_ROUTES.vtxoChain, async (c) => {
-    const chain = await indexer.chainOf(outpoint(`${c.req.param('txid')}:${c.req.param('vout')}`), UNPAGED);
-    const { items, page } = slice(chain.txs, pageOf(c), PAGE_SIZE.chain);
-    return {
-      chain: items.map((tx) => ({
-        txid: tx.txid,
-        expiresAt: `${tx.expiresAt}`,
-        type: `INDEXER_CHAINED_TX_TYPE_${tx.type}`,
-        spends: tx.spends,
-      })),
-      page,
-      authToken: '',
-      nextPageToken: '',
-    };
-  });
-  door.on(INDEXER_ROUTES.virtualTxs, async (c) => {
-    const txids = c.req.param('txids')!.split(',').map(txid);
-    if (txids.length > MAX_SCRIPTS) throw malformed(`at most ${MAX_SCRIPTS} at once`);
-    const { items, page } = slice(txids, pageOf(c), PAGE_SIZE.virtualTxs);
-    return { txs: await indexer.virtualTxs(items), page, authToken: '' };
-  });
+    async getVtxos(request) {
+      const scripts = commaTexts(request, 'scripts').map(scriptHex);
+      const outpoints = commaTexts(request, 'outpoints').map(outpoint);
+      if (scripts.length > 0 && outpoints.length > 0) throw malformed('either scripts or outpoints');
+      if (scripts.length === 0 && outpoints.length === 0) throw malformed('missing scripts or outpoints');
+      if (scripts.length > MAX_SCRIPTS || outpoints.length > MAX_SCRIPTS)
+        throw malformed(`at most ${MAX_SCRIPTS} at once`);
+      const page = pageRequest(request);
+      if (outpoints.length > 0) {
+        const found = slice(await indexer.vtxosByOutpoint(outpoints), page, PAGE_SIZE.vtxos);
+        return { vtxos: found.items.map(wireVtxo), page: found.page };
+      }
+      const bounds = boundsOf(page, PAGE_SIZE.vtxos);
+      const [after, before] = [whole(request.after, 'after'), whole(request.before, 'before')];
+      if (before > 0 && after > before) throw malformed('after must not be later than before');
+      const found = await indexer.vtxosByScript({ scripts, filter: filterOf(request), after, before, ...bounds });
+      return { vtxos: found.vtxos.map(wireVtxo), page: pageResponse(page, bounds.limit, found.total) };
+    },
+    async getVtxoChain(request) {
+      const { txid, vout } = message(request, 'outpoint');
+      const chain = await indexer.chainOf(outpoint(`${txid}:${vout ?? 0}`), UNPAGED);
+      const { items, page } = slice(chain.txs, pageRequest(request), PAGE_SIZE.chain);
+      return {
+        chain: items.map((tx) => ({
+          txid: tx.txid,
+          expiresAt: `${tx.expiresAt}`,
+          type: `INDEXER_CHAINED_TX_TYPE_${tx.type}` as const,
+          spends: tx.spends,
+        })),
+        page,
+        authToken: '',
+        nextPageToken: '',
+      };
+    },
+    async getVirtualTxs(request) {
+      const txids = commaTexts(request, 'txids').map(txid);
+      if (txids.length > MAX_SCRIPTS) throw malformed(`at most ${MAX_SCRIPTS} at once`);
+      const { items, page } = slice(txids, pageRequest(request), PAGE_SIZE.virtualTxs);
+      return { txs: await indexer.virtualTxs(items), page, authToken: '' };
+    },
 
-  door.on(INDEXER_ROUTES.subscribe, async (c) => {
-    const body = await bodyOf(c);
-    const scripts = texts(body, 'scripts').map(scriptHex);
-    if (scripts.length === 0) throw malformed('missing scripts');
-    return { subscriptionId: subscriptions.subscribe(scripts, text(body, 'subscriptionId') || undefined) };
-  });
-  door.on(INDEXER_ROUTES.unsubscribe, async (c) => {
-    const body = await bodyOf(c);
-    subscriptions.unsubscribe(requiredText(body, 'subscriptionId'), texts(body, 'scripts').map(scriptHex));
-    return {};
-  });
-  door.on(INDEXER_ROUTES.subscription, (c) => {
-    const id = c.req.param('id')!;
-    const intervalMs = ctx.settings().heartbeatInterval * 1000;
-    const open = () => openStream(c, { heartbeat, intervalMs, clock: ctx.clock });
-    const stream = subscriptions.attach(id, open);
-    stream.send({ subscriptionStarted: { subscriptionId: id } });
-    return stream.response;
+    subscribeForScripts(request) {
+      const scripts = texts(request, 'scripts').map(scriptHex);
+      if (scripts.length === 0) throw malformed('missing scripts');
+      return { subscriptionId: subscriptions.subscribe(scripts, text(request, 'subscriptionId') || undefined) };
+    },
+    unsubscribeForScripts(request) {
+      subscriptions.unsubscribe(requiredText(request, 'subscriptionId'), texts(request, 'scripts').map(scriptHex));
+      return {};
+    },
+    getSubscription(request, { open }) {
+      const id = text(request, 'subscriptionId');
+      subscriptions.attach(id, open).send({ subscriptionStarted: { subscriptionId: id } });
+    },
   });
 }

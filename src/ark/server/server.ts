@@ -124,11 +124,11 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const publicDoor = createDoor(ctx);
   mountHealth(publicDoor, health);
   mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });
-  mountIndexerApi(publicDoor, ctx, createIndexer(ctx), subscriptions);
-  const adminDoor = createDoor(ctx);
+  mountIndexerApi(publicDoor, createIndexer(ctx), subscriptions);
+  const adminDoor = createDoor(ctx, parts.adminToken);
   mountHealth(adminDoor, health);
   mountMetrics(adminDoor, parts.metrics);
-  mountAdminApi(adminDoor, ctx, live, parts.adminToken);
+  mountAdminApi(adminDoor, ctx, live);
 
   return {
     publicApp: publicDoor.app,

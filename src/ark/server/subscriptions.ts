@@ -1,13 +1,13 @@
 /** Script subscriptions: named sets of scripts that outlive their stream for a minute, so that a client may reconnect. */
 import type { Clock } from '../../runtime/clock.ts';
-import type { EventStream } from '../../runtime/sse.ts';
+import type { MessageStream } from '../../runtime/message-stream.ts';
 import { demand } from '../protocol/errors.ts';
 import { subscriptionEvent, type VtxoChange } from '../wire/vtxo.ts';
 
 interface Subscription {
   readonly id: string;
   readonly scripts: Set<string>;
-  stream: EventStream | undefined;
+  stream: MessageStream | undefined;
   cancelExpiry: () => void;
 }
 
@@ -17,7 +17,7 @@ export interface Subscriptions {
   /** Removes scripts, or the whole subscription where none are named. Throws `SUBSCRIPTION_NOT_FOUND`. */
   unsubscribe(id: string, scripts: readonly string[]): void;
   /** Hands the subscription a stream, in place of the one before. Throws `SUBSCRIPTION_NOT_FOUND`. */
-  attach(id: string, open: () => EventStream): EventStream;
+  attach(id: string, open: () => MessageStream): MessageStream;
   deliver(change: VtxoChange): void;
   readonly size: number;
   /** How many of them have a stream. */

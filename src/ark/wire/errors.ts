@@ -73,21 +73,25 @@ export const ARK_ERRORS = {
 
 const DETAILS_TYPE = 'type.googleapis.com/ark.v1.ErrorDetails';
 
-export interface ArkErrorBody {
+export interface ArkErrorDetail {
+  readonly '@type': typeof DETAILS_TYPE;
+  readonly code: number;
+  readonly name: ArkErrorCode;
+  readonly message: string;
+  readonly metadata: ErrorData;
+}
+
+/** google.rpc.Status in JSON. */
+export interface ErrorBody {
   /** gRPC status. */
   readonly code: number;
   readonly message: string;
-  readonly details: readonly {
-    readonly '@type': typeof DETAILS_TYPE;
-    readonly code: number;
-    readonly name: ArkErrorCode;
-    readonly message: string;
-    readonly metadata: ErrorData;
-  }[];
+  /** Empty where the request could not even be read. */
+  readonly details: readonly ArkErrorDetail[];
 }
 
 /** HTTP status and JSON body of a refusal; the client reads `details[0]`, or else the sentence `NAME (n): cause`. */
-export function printArkError(error: ArkError): { readonly status: number; readonly body: ArkErrorBody } {
+export function printArkError(error: ArkError): { readonly status: number; readonly body: ErrorBody } {
   const { code, grpc, http } = ARK_ERRORS[error.code];
   const message = `${error.code} (${code}): ${error.message}`;
   const detail = { '@type': DETAILS_TYPE, code, name: error.code, message, metadata: error.data } as const;

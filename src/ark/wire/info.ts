@@ -64,3 +64,5 @@ export function printInfo(source: InfoSource) {
     digest: toHex(sha256(utf8(JSON.stringify(terms)))),
   };
 }
+
+export type InfoAnswer = ReturnType<typeof printInfo>;

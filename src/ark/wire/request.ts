@@ -43,6 +43,18 @@ export function texts(fields: Fields, name: string): readonly string[] {
   return value;
 }
 
+/** A list whose items may also come joined by commas. */
+export const commaTexts = (fields: Fields, name: string): readonly string[] =>
+  texts(fields, name).flatMap((value) => value.split(',').filter((item) => item !== ''));
+
+/** `fallback` when absent. */
+export function flag(fields: Fields, name: string, fallback = false): boolean {
+  const value = fields[name] ?? fallback;
+  if (value === true || value === 'true') return true;
+  if (value === false || value === 'false' || value === '') return false;
+  throw malformed(`${name} must be true or false`);
+}
+
 export function textMap(fields: Fields, name: string): Readonly<Record<string, string>> {
   const value = asFields(fields[name] ?? {}, name);
   if (!Object.values(value).every((item) => typeof item === 'string')) throw malformed(`${name} must map to strings`);
@@ -87,9 +99,10 @@ export interface PageRequest {
 }
 
 /** `undefined` when no page is asked for. Index 0 and 1 are both the first. */
-export function pageRequest(query: (name: string) => string | undefined): PageRequest | undefined {
-  if (query('page.index') === undefined && query('page.size') === undefined) return undefined;
-  const [index, size] = [whole(query('page.index'), 'page.index'), whole(query('page.size'), 'page.size')];
+export function pageRequest(fields: Fields): PageRequest | undefined {
+  if (fields.page === undefined || fields.page === null) return undefined;
+  const page = message(fields, 'page');
+  const [index, size] = [whole(page.index, 'page.index'), whole(page.size, 'page.size')];
   if (index < 0) throw malformed('page.index must not be negative');
   return { index: Math.max(1, index), size };
 }
