@@ -11,6 +11,7 @@ import type { ControlledChain } from '../chain/controlled-chain.ts';
 import { createEsplora } from '../chain/esplora/door.ts';
 import { createTracking } from '../chain/esplora/tracking.ts';
 import { MAX_RPC_BODY_BYTES } from '../chain/regtest/rpc/door.ts';
+import { withMemory } from '../crypto/memory.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { systemEntropy } from '../runtime/entropy.ts';
 import { createHttpServer, type HttpOptions } from '../runtime/http.ts';
@@ -68,7 +69,7 @@ export async function startStack(parts: StackParts): Promise<Stack> {
 
 async function start(parts: StackParts, onStop: (step: () => Promise<void>) => void): Promise<Ready> {
   const { config, folder, log } = parts;
-  const secp = await loadSecp();
+  const secp = withMemory(await loadSecp());
   const secrets = folder === undefined ? drawSecrets(systemEntropy) : loadSecrets(folder, systemEntropy);
 
   const db = parts.db ?? openFile(folder, onStop);

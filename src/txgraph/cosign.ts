@@ -57,11 +57,14 @@ export const isPublicNonce = (secp: Secp, nonce: Bytes): boolean =>
   secp.isPublicKey(nonce.subarray(0, 33)) &&
   secp.isPublicKey(nonce.subarray(33));
 
+/** The aggregate of a node's nonces, which has one for each cosigner. Throws when one is malformed. */
+export const aggregateNonces = (secp: Secp, { cosigners }: TxNode, nonces: ByCosigner): Bytes =>
+  secp.musigAggregateNonces(cosigners.map((cosigner) => nonces[cosigner]!));
+
 /** Opens the signing session of one node; `nonces` has one checked nonce for each cosigner. */
 export function openSession(secp: Secp, aggregator: KeyAggregator, node: TxNode, nonces: ByCosigner): NodeSession {
   const keys = aggregator.of(node.cosigners);
-  const list = node.cosigners.map((cosigner) => nonces[cosigner]!);
-  const session = secp.musigSession(keys, secp.musigAggregateNonces(list), messageOf(node));
+  const session = secp.musigSession(keys, aggregateNonces(secp, node, nonces), messageOf(node));
   return { node, keys, session, nonces };
 }
 

@@ -1,9 +1,10 @@
 /** A client's part in signing its branch of the VTXO tree. Secret nonces are used once and wiped, whatever happens. */
 import { type Bytes, equal, type Txid, toHex } from '../../base/bytes.ts';
+import { ProtocolError } from '../../base/errors.ts';
 import type { NoncePair, Secp } from '../../crypto/secp.ts';
-import { isPublicNonce, type KeyAggregator, messageOf, openSession } from '../../txgraph/cosign.ts';
+import { aggregateNonces, type KeyAggregator, messageOf } from '../../txgraph/cosign.ts';
 import type { TxNode } from '../../txgraph/graph.ts';
-import { insist } from './errors.ts';
+import { type ClientErrorCode, insist } from './errors.ts';
 
 /** A fresh key that cosigns one intent's branch. */
 export interface CosignerKey {
@@ -45,23 +46,29 @@ export function createTreeCosigning({ secp, random, aggregator, key, path }: Tre
   const drawn = new Map<Txid, NoncePair>(
     path.map(({ txid }) => [txid, secp.musigNonce(random(32), key.public, key.secret)]),
   );
-  const heard = new Map<Txid, Readonly<Record<string, Bytes>>>();
+  /** Aggregate nonces. */
+  const heard = new Map<Txid, Bytes>();
   const final = new Map<Txid, Bytes>();
   const nodes = new Map(path.map((node) => [node.txid, node]));
   const publicNonces = Object.fromEntries([...drawn].map(([txid, pair]) => [txid, toHex(pair.public)]));
 
-  /** The nonces of exactly the node's cosigners, the own one as it was sent. */
-  function checked({ txid, cosigners }: TxNode, byXonly: Readonly<Record<string, Bytes>>): Record<string, Bytes> {
+  /** The aggregate nonce of exactly the node's cosigners, the own one as it was sent. */
+  function aggregate(node: TxNode, byXonly: Readonly<Record<string, Bytes>>): Bytes {
+    const { txid, cosigners } = node;
     const nonces = Object.fromEntries(
       cosigners.map((cosigner) => {
         const nonce = byXonly[cosigner.slice(2)];
-        insist(nonce && isPublicNonce(secp, nonce), 'NONCES_INVALID', `no nonce of ${cosigner} for ${txid}`);
+        insist(nonce, 'NONCES_INVALID', `no nonce of ${cosigner} for ${txid}`);
         return [cosigner, nonce];
       }),
     );
     const own = drawn.get(txid);
     insist(own && equal(own.public, nonces[key.id]!), 'NONCES_INVALID', `another nonce for ${txid} than was sent`);
-    return nonces;
+    try {
+      return aggregateNonces(secp, node, nonces);
+    } catch {
+      throw new ProtocolError<ClientErrorCode>('NONCES_INVALID', `a nonce for ${txid} is malformed`);
+    }
   }
 
   function sign(node: TxNode): string {
@@ -69,7 +76,8 @@ export function createTreeCosigning({ secp, random, aggregator, key, path }: Tre
     insist(pair, 'NONCES_INVALID', `the nonce for ${node.txid} is used up`);
     drawn.delete(node.txid);
     try {
-      const { session, keys } = openSession(secp, aggregator, node, heard.get(node.txid)!);
+      const keys = aggregator.of(node.cosigners);
+      const session = secp.musigSession(keys, heard.get(node.txid)!, messageOf(node));
       return toHex(secp.musigSign(session, keys, pair, key.secret));
     } finally {
       pair.secret.fill(0);
@@ -81,7 +89,7 @@ export function createTreeCosigning({ secp, random, aggregator, key, path }: Tre
     receiveNonces(txid, byXonly) {
       const node = nodes.get(txid);
       if (!node || heard.has(txid)) return undefined;
-      heard.set(txid, checked(node, byXonly));
+      heard.set(txid, aggregate(node, byXonly));
       if (heard.size < path.length) return undefined;
       return Object.fromEntries(path.map((each) => [each.txid, sign(each)]));
     },

@@ -263,8 +263,13 @@ export function parseFinalCheckpoint(
     tapScriptSigs: [...own, ...added],
   });
   const leaf = withClosure(revealedLeaf(merged.inputs[0]!)!)!;
-  const rules = { required: leaf.closure.keys, sighashes: OWNER_SIGHASHES };
-  const fault = signatureFault(secp, merged, 0, prevoutsOf(merged)!, leaf, rules);
+  const required = keysBesides(
+    leaf.closure,
+    own.map((sig) => sig.publicKey),
+  );
+  const received = withInput(merged, 0, { ...input, tapScriptSigs: added });
+  const rules = { required, sighashes: OWNER_SIGHASHES };
+  const fault = signatureFault(secp, received, 0, prevoutsOf(merged)!, leaf, rules);
   demand(!fault, 'INVALID_SIGNATURE', `${fault} signature`, { tx });
   return merged;
 }
