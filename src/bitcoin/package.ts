@@ -1,8 +1,8 @@
 /** Packages of one parent that pays no fee and one child that pays for both (BIP431 TRUC, BIP433 P2A). */
 import type { Bytes, Outpoint } from '../base/bytes.ts';
 import type { FeeRate } from '../base/units.ts';
-import { isP2A, P2A_SCRIPT } from './script.ts';
-import { type Tx, type TxOut, txIn, txidOf, vsizeOf } from './tx.ts';
+import { isP2A, P2A_SCRIPT, p2tr } from './script.ts';
+import { NULL_TXID, type Tx, type TxIn, type TxOut, txIn, txidOf, vsizeOf } from './tx.ts';
 
 /** BIP431: a transaction of this version has one unconfirmed parent or child at most, so that nobody can pin it. */
 export const TRUC_VERSION = 3;
@@ -24,6 +24,23 @@ export function anchorOf(tx: Tx): number | undefined {
   return index < 0 ? undefined : index;
 }
 
+const childOf = (anchor: Outpoint, coin: Outpoint, output: TxOut): Tx => ({
+  version: TRUC_VERSION,
+  inputs: [txIn(anchor), txIn(coin)],
+  outputs: [output],
+  locktime: 0,
+});
+
+/** Virtual bytes of a signed {@link anchorChild} with a P2TR output. */
+export const ANCHOR_CHILD_VSIZE: number = childVsize(p2tr(new Uint8Array(32)));
+
+function childVsize(changeScript: Bytes): number {
+  const nowhere = { txid: NULL_TXID, vout: 0 };
+  const draft = childOf(nowhere, nowhere, { value: 0n, script: changeScript });
+  const [anchor, coin] = draft.inputs as [TxIn, TxIn];
+  return vsizeOf({ ...draft, inputs: [anchor, { ...coin, witness: [new Uint8Array(KEY_PATH_SIGNATURE)] }] });
+}
+
 /**
  * The unsigned child of `parent`: spends its anchor (input 0, no witness needed) and `coin` (input 1), and returns
  * what is left to `changeScript`. `parent` must be fully signed, since its size counts.
@@ -38,20 +55,8 @@ export function anchorChild(
 ): Tx | undefined {
   const anchor = anchorOf(parent);
   if (anchor === undefined) return undefined;
-  const childOf = (value: bigint): Tx => ({
-    version: TRUC_VERSION,
-    inputs: [txIn({ txid: txidOf(parent), vout: anchor }), txIn(coin.outpoint)],
-    outputs: [{ value, script: changeScript }],
-    locktime: 0,
-  });
-  const draft = childOf(0n);
-  const signed = {
-    ...draft,
-    inputs: draft.inputs.map((input, i) =>
-      i === 1 ? { ...input, witness: [new Uint8Array(KEY_PATH_SIGNATURE)] } : input,
-    ),
-  };
-  const fee = BigInt(Math.ceil((vsizeOf(parent) + vsizeOf(signed)) * rate));
+  const fee = BigInt(Math.ceil((vsizeOf(parent) + childVsize(changeScript)) * rate));
   const change = coin.output.value - fee;
-  return change >= dust ? childOf(change) : undefined;
+  const output = { value: change, script: changeScript };
+  return change >= dust ? childOf({ txid: txidOf(parent), vout: anchor }, coin.outpoint, output) : undefined;
 }

@@ -1,5 +1,16 @@
 /** Transactions as plain data, their serialization (BIP144), ids and sizes. */
-import { type Bytes, concat, fromHex, isTxid, join, type Outpoint, reversed, type Txid, toHex } from '../base/bytes.ts';
+import {
+  type Bytes,
+  concat,
+  equal,
+  fromHex,
+  isTxid,
+  join,
+  type Outpoint,
+  reversed,
+  type Txid,
+  toHex,
+} from '../base/bytes.ts';
 import { sha256d } from '../crypto/hash.ts';
 import { blob, compactSize, DecodeError, i32le, Reader, u32le, u64le } from './reader.ts';
 
@@ -58,6 +69,9 @@ export const isCoinbase = (tx: Tx): boolean => tx.inputs.length === 1 && isNullO
 export const hasWitness = (tx: Tx): boolean => tx.inputs.some((input) => input.witness.length > 0);
 
 export const serializeOutput = (output: TxOut): Bytes => concat(u64le(output.value), blob(output.script));
+
+export const sameOutput = (a: TxOut | undefined, b: TxOut): boolean =>
+  a !== undefined && a.value === b.value && equal(a.script, b.script);
 
 export const serializeWitness = (items: readonly Bytes[]): Bytes =>
   join([compactSize(items.length), ...items.map(blob)]);

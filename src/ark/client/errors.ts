@@ -29,7 +29,11 @@ export type ClientErrorCode =
   | 'CONNECTORS_FLAWED'
   | 'CONNECTOR_MISSING'
   /** The server answers a payment with other transactions, or without its signatures. */
-  | 'PAYMENT_CHANGED';
+  | 'PAYMENT_CHANGED'
+  /** The explorer does not answer, or not with what was asked for. */
+  | 'CHAIN_SOURCE_FAILED'
+  /** The network does not take a transaction. */
+  | 'BROADCAST_REFUSED';
 
 export type ClientError = ProtocolError<ClientErrorCode>;
 

@@ -5,7 +5,7 @@ import { type Network, parseAddress } from '../../bitcoin/address.ts';
 import { parseClosure } from '../../bitcoin/closure.ts';
 import { type RelativeTimelock, relativeTimelock } from '../../bitcoin/timelock.ts';
 import type { Secp } from '../../crypto/secp.ts';
-import { type Fields, requiredText, whole } from '../wire/request.ts';
+import { asFields, type Fields, requiredText, whole } from '../wire/request.ts';
 import { insist, reading } from './errors.ts';
 
 export interface ServerTerms {
@@ -14,6 +14,8 @@ export interface ServerTerms {
   readonly digest: string;
   /** x-only. */
   readonly signer: Bytes;
+  /** x-only: every key that the server may have signed with, the current one and those it has retired. */
+  readonly signers: readonly Bytes[];
   /** x-only: the key of every batch's sweep leaf. */
   readonly forfeitKey: Bytes;
   readonly forfeitScript: Bytes;
@@ -36,11 +38,13 @@ export function parseTerms(secp: Secp, info: Fields): ServerTerms {
   return reading(() => {
     const network = NETWORKS[requiredText(info, 'network')];
     insist(network, 'TERMS_INVALID', 'an unknown network');
-    const key = (name: string): Bytes => {
-      const compressed = fromHex(requiredText(info, name));
+    const key = (name: string, fields: Fields = info): Bytes => {
+      const compressed = fromHex(requiredText(fields, name));
       insist(secp.isPublicKey(compressed), 'TERMS_INVALID', `${name} is no public key`);
       return compressed.slice(1);
     };
+    const retired = Array.isArray(info.deprecatedSigners) ? info.deprecatedSigners : [];
+    const signer = key('signerPubkey');
     const delay = (name: string): RelativeTimelock => relativeTimelock(whole(info[name], name));
     const forfeitKey = key('forfeitPubkey');
     const checkpointTapscript = fromHex(requiredText(info, 'checkpointTapscript'));
@@ -50,7 +54,8 @@ export function parseTerms(secp: Secp, info: Fields): ServerTerms {
     return {
       network,
       digest: requiredText(info, 'digest'),
-      signer: key('signerPubkey'),
+      signer,
+      signers: [signer, ...retired.map((each) => key('pubkey', asFields(each)))],
       forfeitKey,
       forfeitScript: parseAddress(network, requiredText(info, 'forfeitAddress')),
       checkpointTapscript,

@@ -7,7 +7,7 @@ import { TRUC_VERSION } from '../../bitcoin/package.ts';
 import { type Psbt, prevoutsOf } from '../../bitcoin/psbt.ts';
 import { p2tr } from '../../bitcoin/script.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
-import { SEQUENCE_FINAL, type TxOut, txidOf } from '../../bitcoin/tx.ts';
+import { SEQUENCE_FINAL, sameOutput, type TxOut, txidOf } from '../../bitcoin/tx.ts';
 import { type KeyAggregator, nodesCosignedBy } from '../../txgraph/cosign.ts';
 import { flawOf, isLeaf, leavesOf, pathToRoot, type TxGraph, type TxNode } from '../../txgraph/graph.ts';
 import { BATCH_OUTPUT, CONNECTOR_OUTPUT, type Connector, connectorsOf } from '../protocol/batch-tree.ts';
@@ -23,8 +23,6 @@ export function checkExpiry(expiry: RelativeTimelock, terms: ServerTerms): void 
   const outlives = compareTimelocks(expiry, terms.unilateralExitDelay) > 0;
   insist(outlives, 'EXPIRY_TOO_SOON', `the batch expires after ${expiry.value} ${expiry.type}`);
 }
-
-const sameOutput = (a: TxOut | undefined, b: TxOut): boolean => a?.value === b.value && equal(a.script, b.script);
 
 /** The nodes received as a graph: a server leaves out what concerns others, so links to unseen nodes do not count. */
 function assemble(nodes: readonly ReceivedNode[]): TxGraph {

@@ -1,5 +1,5 @@
 /** Asks the indexer for VTXOs. */
-import { fromHex, type Outpoint, parseTxid, toHex } from '../../base/bytes.ts';
+import { fromHex, type Outpoint, outpointKey, parseTxid, toHex } from '../../base/bytes.ts';
 import { parseSats } from '../../base/units.ts';
 import { asFields, type Fields, requiredText, whole } from '../wire/request.ts';
 import { INDEXER_ROUTES } from '../wire/routes.ts';
@@ -17,6 +17,8 @@ export interface ReportedVtxo {
   readonly isSwept: boolean;
   readonly isUnrolled: boolean;
   readonly isSpent: boolean;
+  /** A height, or unix seconds: the server tells which by the size. */
+  readonly expiresAt: number;
   readonly commitmentTxids: readonly string[];
 }
 
@@ -32,8 +34,21 @@ function parseVtxo(fields: Fields): ReportedVtxo {
     isSwept: fields.isSwept === true,
     isUnrolled: fields.isUnrolled === true,
     isSpent: fields.isSpent === true,
+    expiresAt: whole(fields.expiresAt, 'expiresAt'),
     commitmentTxids: Array.isArray(fields.commitmentTxids) ? fields.commitmentTxids.map(String) : [],
   };
+}
+
+const parseAll = (vtxos: unknown): readonly ReportedVtxo[] =>
+  reading(() => (Array.isArray(vtxos) ? vtxos : []).map((vtxo) => parseVtxo(asFields(vtxo))));
+
+export async function vtxosByOutpoint(
+  { transport }: Pick<ArkClient, 'transport'>,
+  outpoints: readonly Outpoint[],
+): Promise<readonly ReportedVtxo[]> {
+  const query = { outpoints: outpoints.map(outpointKey) };
+  const { vtxos } = await transport.call({ route: INDEXER_ROUTES.vtxos, query });
+  return parseAll(vtxos);
 }
 
 /** VTXOs of an account, oldest first. */
@@ -44,7 +59,7 @@ export async function vtxosOf(
 ): Promise<readonly ReportedVtxo[]> {
   const query = { scripts: [toHex(account.vtxo.script)], ...(filter && { [filter]: true }) };
   const { vtxos } = await transport.call({ route: INDEXER_ROUTES.vtxos, query });
-  return reading(() => (Array.isArray(vtxos) ? vtxos : []).map((vtxo) => parseVtxo(asFields(vtxo))));
+  return parseAll(vtxos);
 }
 
 /** What the account can spend off-chain or settle right now. */

@@ -46,6 +46,7 @@ export const client: ArkClient = {
     network: 'regtest',
     digest: 'digest',
     signer: signer.xonly,
+    signers: [signer.xonly],
     forfeitKey: forfeit.xonly,
     forfeitScript: p2wpkh(new Uint8Array(20).fill(9)),
     checkpointTapscript,
