@@ -49,6 +49,33 @@ remote('status', 'tell what is running')
   .option('--json', 'as one line of JSON, with the admin token')
   .action(async ({ json }, command) => (await import('./commands/status.ts')).status(textsOf(command), json === true));
 
+const ark = program.command('ark').description("act on the running process's Ark server");
+const signer = ark.command('signer').description('the keys under which the server cosigns VTXOs');
+const signerCommand = (usage: string, description: string): Command =>
+  withSettings(signer.command(usage).description(description), { data: WHERE.data, ...NETWORK });
+const CUTOFF = [
+  '--cutoff <WHEN>',
+  'when the key before stops signing: a date, unix seconds, or +SECONDS from now (default: not yet)',
+] as const;
+
+signerCommand('list', 'list the signer keys, past and present').action(async (_options, command) =>
+  (await import('./commands/ark-signer.ts')).list(textsOf(command)),
+);
+signerCommand('rotate', 'go over to a fresh signer key; prints it')
+  .option(...CUTOFF)
+  .action(async (_options, command) => (await import('./commands/ark-signer.ts')).rotate(textsOf(command)));
+signerCommand('load', 'go over to a signer key of your own, its 64 hex digits read from stdin; prints its public key')
+  .option(...CUTOFF)
+  .action(async (_options, command) => (await import('./commands/ark-signer.ts')).load(textsOf(command)));
+signerCommand('deprecate <PUBKEY>', 'give an older signer key another cutoff')
+  .option(...CUTOFF)
+  .action(async (pubkey, _options, command) =>
+    (await import('./commands/ark-signer.ts')).deprecate(pubkey, textsOf(command)),
+  );
+signerCommand('retire <PUBKEY>', 'sign with an older signer key no more, and tell clients nothing of it').action(
+  async (pubkey, _options, command) => (await import('./commands/ark-signer.ts')).retire(pubkey, textsOf(command)),
+);
+
 /** One line on stderr; an internal error is told without its stack. */
 function tell(error: unknown): void {
   if (error instanceof CommanderError) {

@@ -75,7 +75,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   const db = parts.db ?? openFile(folder, onStop);
   await migrateAll(db);
   const keys = deriveArkKeys(secrets.seed);
-  await claimDatabase(db, toHex(secp.publicKey(keys.signer)));
+  await claimDatabase(db, toHex(secp.publicKey(keys.signer(0))));
 
   const opened = await openChain({ config, secp, db, folder, log: log.child({ part: 'chain' }) });
   const { chain } = opened;
@@ -98,7 +98,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     const demo = defaultVtxo(
       secp,
       demoKey(config.network),
-      secp.publicKey(keys.signer).slice(1),
+      secp.publicKey(keys.signer(0)).slice(1),
       config.boardingExitDelay,
     );
     const server = { script: parseAddress(chain.network, ark.walletAddress), amount: SERVER_FUNDS };

@@ -171,6 +171,40 @@ create table ark_setting (
   value text not null
 );
 
+create table ark_signer (
+  public_key text primary key,
+  generation bigint unique,
+  sealed_secret bytea,
+  state text not null check (state in ('current', 'deprecated', 'retired')),
+  cutoff bigint not null default 0 check (cutoff >= 0),
+  created_at bigint not null,
+  check ((generation is null) <> (sealed_secret is null))
+);
+
+create unique index ark_signer_current on ark_signer (state) where state = 'current';
+
+create table ark_delegation (
+  id text primary key,
+  message text not null,
+  proof text not null,
+  forfeits text not null,
+  valid_at bigint not null,
+  state text not null check (state in ('waiting', 'done', 'failed', 'replaced')),
+  created_at bigint not null,
+  due_at bigint not null,
+  attempts bigint not null default 0,
+  outcome text
+);
+
+create index ark_delegation_due on ark_delegation (state, due_at);
+
+create table ark_delegation_input (
+  outpoint text primary key,
+  delegation_id text not null references ark_delegation (id) on delete cascade
+);
+
+create index ark_delegation_input_delegation on ark_delegation_input (delegation_id);
+
 create index ark_forfeit_txid on ark_forfeit (txid);
 
 create index ark_vtxo_unspent on ark_vtxo (script, created_at, outpoint, swept, unrolled) where spent_by is null;

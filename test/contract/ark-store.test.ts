@@ -8,6 +8,7 @@ import * as intents from '../../src/ark/server/store/intents.ts';
 import * as liquidity from '../../src/ark/server/store/liquidity.ts';
 import * as offchain from '../../src/ark/server/store/offchain.ts';
 import * as settings from '../../src/ark/server/store/settings.ts';
+import * as signers from '../../src/ark/server/store/signers.ts';
 import * as sweeps from '../../src/ark/server/store/sweeps.ts';
 import * as virtualTxs from '../../src/ark/server/store/virtual-txs.ts';
 import * as vtxos from '../../src/ark/server/store/vtxos.ts';
@@ -31,6 +32,7 @@ const STORES = {
   ...intents,
   ...offchain,
   ...settings,
+  ...signers,
   ...sweeps,
   ...vtxos,
 };
@@ -215,6 +217,13 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('pardonConviction', 'y');
   await call('pardonConviction', 'absent');
   await call('activeConvictions', '5120aa', LATE);
+
+  const key = { publicKey: '02aa', generation: 0, sealedSecret: undefined, state: 'current', cutoff: 0 } as const;
+  await call('insertSigner', { ...key, createdAt: LATE });
+  await call('changeSigner', '02aa', 'deprecated', LATE);
+  const brought = { ...key, publicKey: '03bb', generation: undefined, sealedSecret: Uint8Array.of(1, 2) };
+  await call('insertSigner', { ...brought, createdAt: LATE });
+  await call('signers');
 
   await call('insertSweep', { txid: id('sweep'), commitmentTxid: id('final'), tx: '00', createdAt: LATE });
   await call('unconfirmedSweeps');

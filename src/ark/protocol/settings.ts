@@ -59,10 +59,8 @@ export interface ArkSettings {
   readonly noteUriPrefix: string;
 }
 
-/** The server's public keys, as its clients know them. */
+/** The public keys of the server that stay the same, as its clients know them. */
 export interface ArkPublicKeys {
-  /** Compressed. In every VTXO and boarding script. */
-  readonly signer: string;
   /** Compressed. In the sweep leaf and in the checkpoints' exit leaf; receives forfeits. */
   readonly forfeit: string;
   /** Compressed. The server's cosigner in every batch tree. */
@@ -116,6 +114,13 @@ export function troubleWith(settings: ArkSettings): string | undefined {
 
 /** No upper bound is fine, and 0 lets nothing pass on purpose. */
 const isRange = (least: Sats, most: Sats | undefined): boolean => most === undefined || most === 0n || most >= least;
+
+/** A signer key that was replaced: the server cosigns with it until `cutoff` (unix seconds, 0 for no end in sight). */
+export interface DeprecatedSigner {
+  /** Compressed, hex. */
+  readonly publicKey: string;
+  readonly cutoff: number;
+}
 
 /** Ark's wire writes a delay as one number: below 512 blocks, else seconds. */
 export const wireDelay = (delay: RelativeTimelock): number => delay.value;

@@ -12,6 +12,7 @@ import type { ArkContext } from './context.ts';
 import type { Door } from './door.ts';
 import type { LiveSettings } from './live-settings.ts';
 import { createNotes } from './notes.ts';
+import { mountSignerApi } from './signer-api.ts';
 import { type Batch, batchById, batchIds } from './store/batches.ts';
 import { allIntents, deleteIntents, type StoredIntent } from './store/intents.ts';
 import { vtxosSpentBy } from './store/vtxos.ts';
@@ -19,6 +20,8 @@ import { vtxosSpentBy } from './store/vtxos.ts';
 /** `door` asks for the operator's token. */
 export function mountAdminApi(door: Door, ctx: ArkContext, settings: LiveSettings): void {
   const { db, wallet } = ctx;
+
+  mountSignerApi(door, ctx.signers);
 
   door.serve(WalletInitializerService, {
     getStatus: () => ({ initialized: true, unlocked: true, synced: true }),

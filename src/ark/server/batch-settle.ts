@@ -12,7 +12,7 @@ import type { GraphSignatures } from '../../txgraph/cosign.ts';
 import type { TxGraph } from '../../txgraph/graph.ts';
 import { nodePsbt } from '../protocol/batch-tree.ts';
 import { arkError } from '../protocol/errors.ts';
-import { finalize, leafFields, signLeaf } from '../protocol/leaf-spend.ts';
+import { finalize, keysAmong, leafFields, signLeaf } from '../protocol/leaf-spend.ts';
 import { type BuiltBatch, isBoarding, vtxoOutputs } from './batch-build.ts';
 import { isRejection, undoBatch } from './batch-fate.ts';
 import type { ArkContext } from './context.ts';
@@ -100,10 +100,9 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
   ): Psbt {
     const leaf = boardingLeaf(ctx, boarding);
     const revealed = withInput(psbt, index, { ...leafFields(leaf), tapScriptSigs: sigs });
-    return signLeaf(revealed, index, prevouts, leaf, {
-      publicKey: ctx.signerKeys[0]!,
-      sign: (message) => ctx.signer.sign('signer', message),
-    });
+    const [signer] = keysAmong(leaf.closure, ctx.signers.all());
+    invariant(signer, 'a boarding leaf asks for a key of the server');
+    return signLeaf(revealed, index, prevouts, leaf, ctx.signers.signerOf(signer));
   }
 
   async function recordOf(gathered: GatheredBatch, tx: Tx): Promise<Batch> {

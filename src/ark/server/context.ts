@@ -11,6 +11,7 @@ import type { Db } from '../../store/db.ts';
 import type { ArkPublicKeys, ArkSettings } from '../protocol/settings.ts';
 import type { ArkKeyName } from './keys.ts';
 import type { ArkMetrics } from './metrics.ts';
+import type { SignerKeys } from './signer-keys.ts';
 import type { ServerWallet } from './wallet.ts';
 
 export interface ArkContext {
@@ -24,8 +25,8 @@ export interface ArkContext {
   readonly signer: Signer<ArkKeyName>;
   readonly wallet: ServerWallet;
   readonly publicKeys: ArkPublicKeys;
-  /** x-only keys under which the server cosigns VTXOs. */
-  readonly signerKeys: readonly Bytes[];
+  /** The keys under which the server cosigns VTXOs. */
+  readonly signers: SignerKeys;
   /** Where forfeits pay to. */
   readonly forfeitScript: Bytes;
   /** The current settings: an operator may change them while the server runs. */

@@ -59,7 +59,7 @@ export function createDebts(ctx: ArkContext, intents: readonly StoredIntent[], b
       vtxos,
       connectors,
       forfeitScript: ctx.forfeitScript,
-      signers: ctx.signerKeys,
+      signers: ctx.signers.all(),
       tip,
     });
     const outpoint = outpointKey(forfeit.vtxo.outpoint);
@@ -83,7 +83,7 @@ export function createDebts(ctx: ArkContext, intents: readonly StoredIntent[], b
       const sigs = psbt.inputs[index]!.tapScriptSigs;
       if (!boarding || sigs.length === 0) return;
       const leaf = boardingLeaf(ctx, boarding);
-      const required = keysBesides(leaf.closure, ctx.signerKeys);
+      const required = keysBesides(leaf.closure, ctx.signers.all());
       const owners = sigs.filter((sig) => required.some((key) => equal(key, sig.publicKey)));
       const signed = {
         ...ours,

@@ -4,7 +4,7 @@
  * the connector it needs is on chain. Each step waits for a confirmation, as a TRUC transaction has one unconfirmed
  * parent at most. Looks again at every block and remembers nothing that the chain and the books do not say.
  */
-import { equal, fromHex, type OutpointKey, parseOutpoint, type Txid } from '../../base/bytes.ts';
+import { equal, type OutpointKey, parseOutpoint, type Txid } from '../../base/bytes.ts';
 import { invariant } from '../../base/errors.ts';
 import { type Psbt, parsePsbt, prevoutsOf, withInput } from '../../bitcoin/psbt.ts';
 import { taprootSighash } from '../../bitcoin/sighash.ts';
@@ -12,7 +12,7 @@ import { toSequence } from '../../bitcoin/timelock.ts';
 import { type Tx, type TxOut, txIn, txidOf, vsizeOf } from '../../bitcoin/tx.ts';
 import type { Tip } from '../../chain/chain.ts';
 import { completeForfeit } from '../protocol/forfeit.ts';
-import { finalize, leafOfVtxo, revealedLeaf, withClosure } from '../protocol/leaf-spend.ts';
+import { finalize, keysAmong, leafOfVtxo, revealedLeaf, withClosure } from '../protocol/leaf-spend.ts';
 import { checkpointScript } from '../protocol/offchain.ts';
 import type { ArkContext } from './context.ts';
 import type { FeeBumper } from './fee-bumper.ts';
@@ -192,14 +192,12 @@ export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
     const vtxoIndex = psbt.inputs[0]!.tapLeafScripts.length > 0 ? 0 : 1;
     const revealed = revealedLeaf(psbt.inputs[vtxoIndex]!);
     const leaf = revealed && withClosure(revealed);
-    invariant(leaf, 'a stored forfeit reveals its leaf');
+    const [signerKey] = leaf ? keysAmong(leaf.closure, ctx.signers.all()) : [];
+    invariant(leaf && signerKey, 'a stored forfeit reveals its leaf, which asks for a key of the server');
     return completeForfeit(
       { psbt, vtxoIndex, leaf },
       {
-        signer: {
-          publicKey: fromHex(ctx.publicKeys.signer).slice(1),
-          sign: (message) => signer.sign('signer', message),
-        },
+        signer: ctx.signers.signerOf(signerKey),
         connectorWitness: (tx, index, prevouts) => [signConnectorInput(tx, index, prevouts)],
       },
     );

@@ -5,36 +5,53 @@ import { invariant } from '../../base/errors.ts';
 import type { Signer } from '../../runtime/signer.ts';
 import type { ArkPublicKeys } from '../protocol/settings.ts';
 
-export type ArkKeyName = 'signer' | 'forfeit' | 'operator' | 'wallet' | 'connector';
+/** Keys that stay the same for the life of the server. */
+export type ArkKeyName = 'forfeit' | 'operator' | 'wallet' | 'connector';
+
+export interface ArkKeys {
+  readonly fixed: Readonly<Record<ArkKeyName, Bytes>>;
+  /** The signer key of a generation: 0 to begin with, one more at each rotation. */
+  signer(generation: number): Bytes;
+  /** Seals the signer keys that an operator brings along. */
+  readonly vault: Bytes;
+  /** Of the delegator service, a client like any other. */
+  readonly delegate: Bytes;
+}
 
 /** Hardened throughout: one leaked key tells nothing about its siblings. */
-const PATHS: Readonly<Record<ArkKeyName, string>> = {
-  signer: "m/7070'/0'/0'",
+const PATHS = {
   forfeit: "m/7070'/0'/1'",
   operator: "m/7070'/0'/2'",
   wallet: "m/7070'/0'/3'",
   connector: "m/7070'/0'/4'",
-};
+  vault: "m/7070'/0'/5'",
+  delegate: "m/7070'/0'/6'",
+} as const;
+
+const signerPath = (generation: number): string => (generation === 0 ? "m/7070'/0'/0'" : `m/7070'/1'/${generation}'`);
 
 /** Secret keys from a seed of 16 to 64 bytes. */
-export function deriveArkKeys(seed: Bytes): Readonly<Record<ArkKeyName, Bytes>> {
+export function deriveArkKeys(seed: Bytes): ArkKeys {
   const root = HDKey.fromMasterSeed(seed);
-  const derive = (name: ArkKeyName): Bytes => {
-    const key = root.derive(PATHS[name]).privateKey;
+  const derive = (path: string): Bytes => {
+    const key = root.derive(path).privateKey;
     invariant(key, 'a derived key has a secret');
     return key;
   };
   return {
-    signer: derive('signer'),
-    forfeit: derive('forfeit'),
-    operator: derive('operator'),
-    wallet: derive('wallet'),
-    connector: derive('connector'),
+    fixed: {
+      forfeit: derive(PATHS.forfeit),
+      operator: derive(PATHS.operator),
+      wallet: derive(PATHS.wallet),
+      connector: derive(PATHS.connector),
+    },
+    signer: (generation) => derive(signerPath(generation)),
+    vault: derive(PATHS.vault),
+    delegate: derive(PATHS.delegate),
   };
 }
 
 export const publicKeysOf = (signer: Signer<ArkKeyName>): ArkPublicKeys => ({
-  signer: toHex(signer.publicKey('signer')),
   forfeit: toHex(signer.publicKey('forfeit')),
   operator: toHex(signer.publicKey('operator')),
 });

@@ -65,7 +65,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
       secp,
       { signedArkTx, checkpointTxs },
       {
-        signers: ctx.signerKeys,
+        signers: ctx.signers.signing(),
         minExitDelay: settings.unilateralExitDelay,
         allowBlockType: settings.batchExpiry.type === 'blocks',
         checkpointTapscript: checkpointTapscript(ctx),
@@ -83,10 +83,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
       const data = { vtxo_outpoint: vtxo.outpoint };
       demand(!isExpired(vtxo, tip), 'VTXO_RECOVERABLE', `${vtxo.outpoint} has expired and can only be settled`, data);
     }
-    const cosigned = cosign(submission, (publicKey) => ({
-      publicKey,
-      sign: (message) => ctx.signer.sign('signer', message),
-    }));
+    const cosigned = cosign(submission, ctx.signers.signerOf);
     const checkpoints = submission.inputs.map(
       ({ outpoint, checkpointTxid }, i): CheckpointTx => ({
         txid: checkpointTxid,
@@ -199,7 +196,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
 
   async function pending(proofText: string, message: string): Promise<SubmittedTx[]> {
     checkIntentTime(parseIntentMessage('get-pending-tx', message), ctx.nowSeconds());
-    const proof = parseIntentProof(secp, proofText, message, ctx.signerKeys);
+    const proof = parseIntentProof(secp, proofText, message, ctx.signers.all());
     const scripts = new Map<OutpointKey, string>(
       proof.coins.map((coin) => [outpointKey(coin.outpoint), toHex(coin.script)]),
     );

@@ -5,6 +5,7 @@
 import { equal, fromHex, type OutpointKey, outpointKey, parseOutpoint, toHex } from '../../base/bytes.ts';
 import { type Sats, sats, sumSats, type UnixSeconds, unixSeconds } from '../../base/units.ts';
 import { addressOf } from '../../bitcoin/address.ts';
+import { type Closure, parseClosure } from '../../bitcoin/closure.ts';
 import { isP2TR } from '../../bitcoin/script.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
 import type { TxOut } from '../../bitcoin/tx.ts';
@@ -73,9 +74,10 @@ export interface Registration {
 }
 
 export function createRegistration(ctx: ArkContext, onQueued: () => void): Registration {
-  const { secp, db, chain, clock, signerKeys } = ctx;
+  const { secp, db, chain, clock, signers } = ctx;
 
-  const proofOf = (proof: string, message: string): IntentProof => parseIntentProof(secp, proof, message, signerKeys);
+  const proofOf = (proof: string, message: string): IntentProof =>
+    parseIntentProof(secp, proof, message, signers.all());
 
   async function register(proofText: string, messageText: string): Promise<string> {
     const { proof, intent } = await read(parseIntentMessage('register', messageText), proofText, messageText);
@@ -212,7 +214,9 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const times = { birth: unixSeconds(vtxo.createdAt), expiry: vtxo.expiresAt };
     if (vtxo.origin === 'note') return { ...describe(coin, 'note'), ...times };
     await checkLeaf(coin);
+    // Nobody will sign for it, so that it may stand under a key that the server lends no more.
     if (vtxo.swept) return { ...describe(coin, 'recoverable'), ...times };
+    checkSigner(vtxo.outpoint, coin.leaf.closure);
     const { settlementGap, unilateralExitDelay } = ctx.settings();
     const left = secondsUntil(vtxo.expiresAt, await chain.tip(), ctx.nowSeconds());
     const due = settlementGap === 0 || left <= settlementGap;
@@ -227,16 +231,25 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
    */
   async function checkLeaf({ leaf, outpoint }: IntentCoin): Promise<void> {
     const closure = leaf.closure;
-    const shared = closure && isForfeitClosure(closure) && keysAmong(closure, signerKeys).length > 0;
-    demand(shared, 'INVALID_INTENT_PROOF', `${outpointKey(outpoint)} is proven by a leaf without the server's key`);
+    const shared = closure && isForfeitClosure(closure) && keysAmong(closure, signers.all()).length === 1;
+    demand(
+      shared,
+      'INVALID_INTENT_PROOF',
+      `${outpointKey(outpoint)} is not proven by a leaf with one key of the server`,
+    );
     checkMaturity(closure, await chain.tip());
+  }
+
+  function checkSigner(outpoint: string, closure: Closure | undefined): void {
+    const lent = closure && keysAmong(closure, signers.signing()).length > 0;
+    demand(lent, 'INVALID_VTXO_SCRIPT', `${outpoint} is locked to a key that the server does not sign with any more`);
   }
 
   function checkScript(coin: IntentCoin, minExitDelay: RelativeTimelock): void {
     demand(coin.tapTree, 'INVALID_INTENT_PSBT', `${outpointKey(coin.outpoint)} lacks its taptree`);
     demand(equal(coin.tapTree.script, coin.script), 'INVALID_INTENT_PSBT', 'the taptree is not of the script spent');
     const allowBlockType = ctx.settings().batchExpiry.type === 'blocks';
-    checkVtxoScript(coin.tapTree, { signers: signerKeys, minExitDelay, allowBlockType });
+    checkVtxoScript(coin.tapTree, { signers: signers.signing(), minExitDelay, allowBlockType });
   }
 
   async function checkBoardingCoin(coin: IntentCoin, vtxo: Vtxo | undefined): Promise<RegisteredInput> {
@@ -248,6 +261,7 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     demand(same, 'INVALID_INTENT_PROOF', `amount or script of ${outpoint} differ from the chain's`);
     checkScript(coin, vtxo ? unilateralExitDelay : boardingExitDelay);
     await checkLeaf(coin);
+    checkSigner(outpoint, coin.leaf.closure);
     const input = describe(coin, 'boarding');
     const plain = coin.leaf.closure?.kind === 'multisig';
     demand(plain, 'INVALID_VTXO_SCRIPT', 'a boarding input is signed through a leaf without lock or condition');
@@ -291,6 +305,9 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     );
     checkUnspent([...known.values()]);
     for (const input of inputs) {
+      if (input.kind === 'vtxo' || input.kind === 'boarding') {
+        checkSigner(input.outpoint, parseClosure(fromHex(input.leaf)));
+      }
       const vtxo = known.get(input.outpoint);
       if (input.kind === 'boarding') await recheckBoarding(input, vtxo);
       else demand(!vtxo?.unrolled, 'VTXO_ALREADY_UNROLLED', `${input.outpoint} was unrolled meanwhile`);

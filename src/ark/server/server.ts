@@ -29,13 +29,14 @@ import { createHealth, mountHealth } from './health.ts';
 import { createIndexer } from './indexer.ts';
 import { mountIndexerApi } from './indexer-api.ts';
 import { createJustice } from './justice.ts';
-import { type ArkKeyName, publicKeysOf } from './keys.ts';
+import { type ArkKeys, publicKeysOf } from './keys.ts';
 import { createLiveSettings } from './live-settings.ts';
 import { createArkMetrics, mountMetrics } from './metrics.ts';
 import { createNotifier } from './notifier.ts';
 import { checkpointTapscript, createOffchainService } from './offchain.ts';
 import { mountPublicApi } from './public-api.ts';
 import { createRegistration } from './registration.ts';
+import { createSignerKeys } from './signer-keys.ts';
 import { countQueued } from './store/intents.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createSweeper } from './sweeper.ts';
@@ -53,7 +54,7 @@ export interface ArkServerParts {
   readonly metrics: Metrics;
   readonly settings: ArkSettings;
   /** Secret keys, see `deriveArkKeys`. */
-  readonly keys: Readonly<Record<ArkKeyName, Bytes>>;
+  readonly keys: ArkKeys;
   readonly adminToken: string;
   readonly version: string;
 }
@@ -71,9 +72,10 @@ export interface ArkServer {
 
 export async function createArkServer(parts: ArkServerParts): Promise<ArkServer> {
   const { db, chain, secp, clock, entropy, log } = parts;
-  const signer = createSigner(secp, entropy, parts.keys);
+  const signer = createSigner(secp, entropy, parts.keys.fixed);
   const nowSeconds = () => unixSeconds(Math.floor(clock.now() / 1000));
   const live = await createLiveSettings(db, parts.settings, nowSeconds);
+  const signers = await createSignerKeys({ db, secp, entropy, keys: parts.keys, nowSeconds });
   const publicKeys = publicKeysOf(signer);
   const forfeitScript = p2wpkh(hash160(fromHex(publicKeys.forfeit)));
   const forfeitAddress = addressOf(chain.network, forfeitScript);
@@ -90,7 +92,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
     publicKeys,
     forfeitScript,
     wallet: createServerWallet(secp, chain, signer),
-    signerKeys: [fromHex(publicKeys.signer).slice(1)],
+    signers,
     settings: live.current,
     nowSeconds,
     newId: () => uuid(entropy.bytes(16)),
@@ -102,6 +104,8 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
       session: live.session(),
       now: nowSeconds(),
       publicKeys,
+      signer: signers.current(),
+      deprecatedSigners: signers.deprecated(),
       forfeitAddress,
       checkpointTapscript: toHex(checkpointTapscript(ctx)),
     });

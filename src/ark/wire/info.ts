@@ -3,7 +3,7 @@ import { toHex, utf8 } from '../../base/bytes.ts';
 import type { UnixSeconds } from '../../base/units.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { nextWindow, type ScheduledSession, withSession } from '../protocol/scheduled-session.ts';
-import { type ArkPublicKeys, type ArkSettings, wireDelay } from '../protocol/settings.ts';
+import { type ArkPublicKeys, type ArkSettings, type DeprecatedSigner, wireDelay } from '../protocol/settings.ts';
 import { printFeeInfo, printSession } from './settings.ts';
 
 export interface InfoSource {
@@ -13,6 +13,9 @@ export interface InfoSource {
   readonly session: ScheduledSession | undefined;
   readonly now: UnixSeconds;
   readonly publicKeys: ArkPublicKeys;
+  /** Compressed, hex. In every new VTXO and boarding script. */
+  readonly signer: string;
+  readonly deprecatedSigners: readonly DeprecatedSigner[];
   readonly forfeitAddress: string;
   /** Hex. */
   readonly checkpointTapscript: string;
@@ -38,7 +41,7 @@ export function printInfo(source: InfoSource) {
   const { version, settings, session, now, publicKeys, forfeitAddress, checkpointTapscript } = source;
   const terms = {
     version,
-    signerPubkey: publicKeys.signer,
+    signerPubkey: source.signer,
     forfeitPubkey: publicKeys.forfeit,
     forfeitAddress,
     checkpointTapscript,
@@ -53,7 +56,10 @@ export function printInfo(source: InfoSource) {
     dust: `${settings.dust}`,
     fees: printFeeInfo(settings.intentFee),
     scheduledSession: session ? printSession(session) : null,
-    deprecatedSigners: [],
+    deprecatedSigners: source.deprecatedSigners.map(({ publicKey, cutoff }) => ({
+      pubkey: publicKey,
+      cutoffDate: `${cutoff}`,
+    })),
     serviceStatus: {},
     maxTxWeight: `${settings.maxTxWeight}`,
     maxOpReturnOutputs: `${settings.maxOpReturnOutputs}`,

@@ -127,6 +127,40 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
+    id: 'ark-0003-signers-and-delegations',
+    sql: `
+      create table ark_signer (
+        public_key text primary key,
+        generation bigint unique,
+        sealed_secret bytea,
+        state text not null check (state in ('current', 'deprecated', 'retired')),
+        cutoff bigint not null default 0 check (cutoff >= 0),
+        created_at bigint not null,
+        check ((generation is null) <> (sealed_secret is null))
+      );
+      create unique index ark_signer_current on ark_signer (state) where state = 'current';
+
+      create table ark_delegation (
+        id text primary key,
+        message text not null,
+        proof text not null,
+        forfeits text not null,
+        valid_at bigint not null,
+        state text not null check (state in ('waiting', 'done', 'failed', 'replaced')),
+        created_at bigint not null,
+        due_at bigint not null,
+        attempts bigint not null default 0,
+        outcome text
+      );
+      create index ark_delegation_due on ark_delegation (state, due_at);
+      create table ark_delegation_input (
+        outpoint text primary key,
+        delegation_id text not null references ark_delegation (id) on delete cascade
+      );
+      create index ark_delegation_input_delegation on ark_delegation_input (delegation_id);
+    `,
+  },
+  {
     id: 'ark-0005-indexes-at-size',
     sql: `
       create index ark_forfeit_txid on ark_forfeit (txid);
