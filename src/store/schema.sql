@@ -53,7 +53,7 @@ create table ark_vtxo (
   spent_by text,
   ark_txid text,
   settled_by text,
-  claimed_by text,
+  claimed_by text, assets text not null default '',
   check ((ark_txid is null and settled_by is null) or spent_by is not null)
 );
 
@@ -95,7 +95,7 @@ create table ark_batch (
   confirmed_height bigint,
   summary text not null,
   outputs text not null
-);
+, asset_changes text not null default '');
 
 create unique index ark_batch_commitment on ark_batch (commitment_txid);
 
@@ -131,7 +131,7 @@ create table ark_offchain_tx (
   outputs text not null,
   created_at bigint not null,
   finalized_at bigint
-);
+, asset_changes text not null default '');
 
 create table ark_checkpoint_tx (
   txid text primary key,
@@ -169,6 +169,20 @@ create index ark_conviction_script on ark_conviction (script, expires_at);
 create table ark_setting (
   name text primary key,
   value text not null
+);
+
+create table ark_asset (
+  id text primary key,
+  supply text not null,
+  metadata text not null,
+  control_asset text
+);
+
+create table ark_asset_change (
+  txid text not null,
+  asset_id text not null references ark_asset (id),
+  amount text not null,
+  primary key (txid, asset_id)
 );
 
 create table ark_signer (

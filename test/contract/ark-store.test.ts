@@ -1,7 +1,9 @@
 /** Every function of the Ark server's store does the same on both engines: the same calls get the same answers. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import type { AssetId } from '../../src/ark/protocol/asset-packet.ts';
 import * as ancestry from '../../src/ark/server/store/ancestry.ts';
+import * as assets from '../../src/ark/server/store/assets.ts';
 import * as batches from '../../src/ark/server/store/batches.ts';
 import * as convictions from '../../src/ark/server/store/convictions.ts';
 import * as intents from '../../src/ark/server/store/intents.ts';
@@ -25,6 +27,7 @@ after(() => (typeof server === 'string' ? undefined : server.close()));
 
 const STORES = {
   ...ancestry,
+  ...assets,
   ...liquidity,
   ...virtualTxs,
   ...batches,
@@ -37,11 +40,13 @@ const STORES = {
   ...vtxos,
 };
 /** These hold no SQL. */
-const PURE = ['outpointOf', 'toVtxo'];
+const PURE = ['outpointOf', 'toVtxo', 'printChanges', 'parseChanges'];
 
 const id = (name: string): Txid => Buffer.from(name).toString('hex').padEnd(64, '0') as Txid;
 const at = (name: string, vout = 0): OutpointKey => `${id(name)}:${vout}` as OutpointKey;
 /** Unix milliseconds do not fit four bytes, which is what PostgreSQL takes a bare number for. */
+const coin = `${id('coin')}0000` as AssetId;
+const control = `${id('coin')}0100` as AssetId;
 const NOW = 1_900_000_000_000;
 const LATE = 9_000_000_000;
 
@@ -69,6 +74,7 @@ const batch = (name: string, state: batches.Batch['state']): Parameters<typeof b
   expiresAt: LATE,
   summary: { feeAmount: 7n } as batches.BatchSummary,
   outputs: [vtxo(`of ${name}`)],
+  assetChanges: [{ assetId: coin, amount: -1n }],
 });
 
 const intent = (name: string): Parameters<typeof intents.insertIntent>[1] => ({
@@ -106,7 +112,11 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   );
   await call(
     'insertVtxos',
-    [vtxo('note', { origin: 'note', commitmentTxids: [] }), vtxo('gone', { swept: true })],
+    [
+      vtxo('note', { origin: 'note', commitmentTxids: [] }),
+      vtxo('gone', { swept: true }),
+      vtxo('rich', { assets: [coin, control].map((assetId) => ({ assetId, amount: 2n ** 64n - 1n })) }),
+    ],
     NOW,
   );
   await call('vtxosByOutpoint', [at('a'), at('absent')]);
@@ -117,9 +127,18 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('vtxosSpentBy', 'ark_txid', id('ark'));
   await call('vtxosSpentBy', 'settled_by', id('final'));
 
-  await call('insertOffchainTx', { txid: id('ark'), psbt: 'ark', outputs: [vtxo('out')], createdAt: LATE }, [
-    { txid: id('checkpoint'), arkTxid: id('ark'), outpoint: at('a'), psbt: 'checkpoint' },
-  ]);
+  const issued = { metadata: '0101610162', controlAsset: control };
+  await call(
+    'insertOffchainTx',
+    {
+      txid: id('ark'),
+      psbt: 'ark',
+      outputs: [vtxo('out')],
+      createdAt: LATE,
+      assetChanges: [{ assetId: coin, amount: 2n ** 70n, issued }],
+    },
+    [{ txid: id('checkpoint'), arkTxid: id('ark'), outpoint: at('a'), psbt: 'checkpoint' }],
+  );
   for (const filter of ['all', 'spendable', 'spent', 'recoverable', 'renewable', 'pending'] as const) {
     await call('vtxosByScript', { ...query, filter });
   }
@@ -129,6 +148,15 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('offchainTxById', id('ark'));
   await call('checkpointsOf', id('ark'));
   await call('checkpointById', id('checkpoint'));
+
+  await call('applyAssetChanges', id('ark'), [
+    { assetId: coin, amount: 2n ** 70n, issued },
+    { assetId: control, amount: 1n, issued: { metadata: '' } },
+  ]);
+  await call('applyAssetChanges', id('final'), [{ assetId: coin, amount: -5n }]);
+  await call('assetsById', [coin, control]);
+  await call('revertAssetChanges', [id('absent'), id('final')]);
+  await call('assetsById', [coin]);
 
   for (const name of ['one', 'two', 'three']) await call('insertIntent', intent(name));
   await call('intentsHolding', [at('one'), at('absent')]);
@@ -187,6 +215,7 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('virtualTxidsAmong', [id('a'), id('d'), id('note')]);
   await call('suspendVtxos', [id('d')], NOW + 5);
   await call('unrolledAmong', [id('d')]);
+  await call('descentOf', [id('a'), id('d')]);
   await call('resumeVtxos', [id('d')], new Set([id('other')]), NOW + 5);
   await call('markSwept', [id('d')], NOW + 6);
   await call('txidsToWatch');

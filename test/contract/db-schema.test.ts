@@ -25,7 +25,7 @@ const COLUMNS_OF_SQLITE = `select t.name || ' ' || c.name || ' ' || lower(c.type
   from sqlite_master t join pragma_table_info(t.name) c where t.type = 'table'`;
 const COLUMNS_OF_POSTGRES = `select table_name || ' ' || column_name || ' ' || data_type ||
     case is_nullable when 'NO' then '' else ' null' end ||
-    coalesce(' ' || regexp_replace(column_default, '''(.*)''::bigint', '\\1'), '') as line
+    coalesce(' ' || regexp_replace(regexp_replace(column_default, '''(.*)''::bigint', '\\1'), '::text$', ''), '') as line
   from information_schema.columns where table_schema = current_schema() and table_name <> 'commit_mark'`;
 /** `index-or-table unique columns` of every index; those that constraints made go by their table. */
 const INDEXES_OF_SQLITE = `select case i.origin when 'c' then i.name else t.name end ||

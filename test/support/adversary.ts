@@ -67,6 +67,8 @@ const TABLES = [
   'ark_forfeit',
   'ark_offchain_tx',
   'ark_checkpoint_tx',
+  'ark_asset',
+  'ark_asset_change',
 ];
 
 /** All that the server remembers of money, to compare before and after. */

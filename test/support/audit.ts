@@ -65,10 +65,41 @@ export function auditor(db: () => Db, chain: Chain, walletScript: Bytes, funds: 
     assert.deepEqual(twice, [], 'no VTXO is spent off-chain and forfeited');
   }
 
+  /** Every unit of every asset is carried by a VTXO, or was by one whose successors are about to come into being. */
+  async function checkSupplies(): Promise<void> {
+    const carried = async (sql: string): Promise<Map<string, bigint>> => {
+      const rows = await db().read<{ assets: string }>(sql);
+      const totals = new Map<string, bigint>();
+      for (const entry of rows.flatMap(({ assets }) => (assets === '' ? [] : assets.split(',')))) {
+        const [id, amount] = entry.split(':') as [string, string];
+        totals.set(id, (totals.get(id) ?? 0n) + BigInt(amount));
+      }
+      return totals;
+    };
+    const live = await carried(
+      `select assets from ark_vtxo where spent_by is null and unrolled = 0
+       union all select v.assets from ark_vtxo v join ark_offchain_tx t on t.txid = v.ark_txid where t.finalized_at is null
+       union all select v.assets from ark_vtxo v join ark_batch b on b.commitment_txid = v.settled_by
+         where b.state = 'pending'`,
+    );
+    const onChain = await carried('select assets from ark_vtxo where spent_by is null and unrolled = 1');
+    const known = await db().read<{ id: string; supply: string }>('select id, supply from ark_asset');
+    for (const { id, supply } of known) {
+      const [least, more] = [live.get(id) ?? 0n, onChain.get(id) ?? 0n];
+      assert.ok(least <= BigInt(supply) && BigInt(supply) <= least + more, `supply of ${id}`);
+    }
+    const ids = new Set(known.map(({ id }) => id));
+    assert.ok(
+      [...live.keys()].every((id) => ids.has(id)),
+      'every asset carried is known',
+    );
+  }
+
   return {
     owed,
     async check() {
       await checkOnce();
+      await checkSupplies();
       const wallet = sumSats((await chain.unspent(walletScript)).map(({ value }) => value));
       const { held, fees } = await batches();
       const [notes] = await db().read<{ n: bigint | null }>(

@@ -54,7 +54,11 @@ export async function createLineage(): Promise<Lineage> {
       outpoint,
       psbt: `checkpoint of ${outpoint}`,
     }));
-    await insertOffchainTx(tx, { txid: idOf(name), psbt: name, outputs: created, createdAt: 0 }, checkpoints);
+    await insertOffchainTx(
+      tx,
+      { txid: idOf(name), psbt: name, outputs: created, assetChanges: [], createdAt: 0 },
+      checkpoints,
+    );
     for (const { outpoint, txid: spentBy } of checkpoints) {
       await spendVtxo(tx, { outpoint, spentBy, arkTxid: idOf(name) }, WRITTEN_AT);
     }

@@ -6,6 +6,7 @@ import { leafHash } from '../../bitcoin/taproot.ts';
 import type { TxOut } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import { printArkAddress } from '../protocol/address.ts';
+import type { AssetAmount } from '../protocol/asset-packet.ts';
 import { buildIntentProof, type ProvableCoin } from '../protocol/intent.ts';
 import { type IntentMessage, printIntentMessage } from '../protocol/intent-message.ts';
 import { type Leaf, type LeafSigner, leafOfVtxo, secretSigner, signLeaves } from '../protocol/leaf-spend.ts';
@@ -21,6 +22,8 @@ export type CoinKind = 'vtxo' | 'boarding' | 'recoverable' | 'note';
 export interface Coin extends ProvableCoin {
   readonly kind: CoinKind;
   readonly leaf: Leaf;
+  /** What it carries besides satoshi. */
+  readonly assets?: readonly AssetAmount[];
 }
 
 export interface Account {
@@ -52,11 +55,17 @@ const scriptFor = (account: Account, kind: CoinKind): VtxoScript =>
   kind === 'boarding' ? account.boarding : account.vtxo;
 
 /** A coin of the account's default scripts, to be spent through the leaf it shares with the server. */
-export function coinOf(account: Account, kind: Exclude<CoinKind, 'note'>, outpoint: Outpoint, amount: bigint): Coin {
+export function coinOf(
+  account: Account,
+  kind: Exclude<CoinKind, 'note'>,
+  outpoint: Outpoint,
+  amount: bigint,
+  assets: readonly AssetAmount[] = [],
+): Coin {
   const vtxo = scriptFor(account, kind);
   const [shared] = vtxo.scripts;
   const leaf = leafOfVtxo(vtxo, shared!)!;
-  return { kind, outpoint, amount, script: vtxo.script, leaf, tapTree: vtxo.scripts };
+  return { kind, outpoint, amount, script: vtxo.script, leaf, tapTree: vtxo.scripts, assets };
 }
 
 export function coinOfNote(secp: Secp, note: Note): Coin {

@@ -12,6 +12,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import { createPsbt, EMPTY_INPUT, type Psbt, prevoutsOf, psbtBase64, withInput } from '../../bitcoin/psbt.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
 import { type Tx, type TxOut, txidOf } from '../../bitcoin/tx.ts';
+import type { AssetAmount } from '../protocol/asset-packet.ts';
 import { type Connector, sweepScript } from '../protocol/batch-tree.ts';
 import { buildForfeit } from '../protocol/forfeit.ts';
 import { leafFields, signLeaf, withClosure } from '../protocol/leaf-spend.ts';
@@ -21,6 +22,7 @@ import type { Fields } from '../wire/request.ts';
 import { ARK_ROUTES } from '../wire/routes.ts';
 import { type Account, type Coin, signerOf } from './account.ts';
 import { type BatchMessage, parseBatchMessage, type ReceivedNode } from './batch-messages.ts';
+import { leafPacketOutput } from './batch-order.ts';
 import type { ArkClient } from './client.ts';
 import { type ClientErrorCode, insist } from './errors.ts';
 import type { Call } from './transport.ts';
@@ -34,6 +36,8 @@ export interface BatchOrder {
   readonly receivers: readonly TxOut[];
   /** Outputs of the commitment transaction. */
   readonly onchain: readonly TxOut[];
+  /** What each receiver's VTXO shall carry of the coins' assets; the rest is burned. By default the first gets all. */
+  readonly assets?: readonly (readonly AssetAmount[])[];
 }
 
 export interface NewCoin {
@@ -133,7 +137,8 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
     verifyCommitment(commitment, boardings, order.onchain);
     const aggregator = client.aggregators(sweepScript(current.expiry, terms.forfeitKey));
     const { receivers } = order;
-    const expected = { commitment, cosigner: cosigner.id, clients, receivers, aggregator };
+    const packet = leafPacketOutput(order, cosigner.id);
+    const expected = { commitment, cosigner: cosigner.id, clients, receivers, packet, aggregator };
     const branch = verifyVtxoTree(current.vtxoNodes, expected);
     const cosigning = createTreeCosigning({ secp, random, aggregator, key: cosigner, path: branch.path });
     current.tree = { commitmentTxid: txidOf(commitment.tx), branch, cosigning };

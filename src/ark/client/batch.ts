@@ -4,6 +4,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import { requiredText } from '../wire/request.ts';
 import { ARK_ROUTES } from '../wire/routes.ts';
 import { type Account, type Coin, signedIntent } from './account.ts';
+import { messageOf, proofOutputs } from './batch-order.ts';
 import { type BatchOrder, type BatchOutcome, createBatchSession } from './batch-session.ts';
 import { type ArkClient, post } from './client.ts';
 import { type ClientErrorCode, reading } from './errors.ts';
@@ -17,15 +18,7 @@ export async function registerIntent(
   order: BatchOrder,
   cosigner: CosignerKey,
 ): Promise<string> {
-  const { coins, receivers, onchain } = order;
-  const message = {
-    type: 'register',
-    onchainOutputIndexes: onchain.map((_, i) => receivers.length + i),
-    validAt: 0,
-    expireAt: 0,
-    cosignersPublicKeys: [cosigner.id],
-  } as const;
-  const intent = signedIntent(client, account, message, coins, [...receivers, ...onchain]);
+  const intent = signedIntent(client, account, messageOf(order, cosigner.id), order.coins, proofOutputs(order));
   const answer = await post(client, { route: ARK_ROUTES.registerIntent, body: { intent } });
   return reading(() => requiredText(answer, 'intentId'));
 }

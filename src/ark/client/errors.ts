@@ -21,6 +21,8 @@ export type ClientErrorCode =
   /** An output on the way can be spent otherwise than by its cosigners or, expired, by the server. */
   | 'HIDDEN_SPEND_PATH'
   | 'OWN_LEAF_MISSING'
+  /** The own leaf pays as asked, but carries other assets, or something else besides. */
+  | 'LEAF_CHANGED'
   /** A node on the way is not cosigned by the owner, or not by one and the same operator. */
   | 'COSIGNER_MISSING'
   | 'NONCES_INVALID'

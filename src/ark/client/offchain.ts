@@ -7,12 +7,14 @@ import { type Psbt, parsePsbt, prevoutsOf, psbtBase64, type TapScriptSig, withIn
 import { SIGHASH } from '../../bitcoin/sighash.ts';
 import { type TxOut, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
+import type { AssetPacket } from '../protocol/asset-packet.ts';
 import { type ClosureLeaf, revealedLeaf, signatureFault, signLeaves, withClosure } from '../protocol/leaf-spend.ts';
 import { buildArkTx, buildCheckpoint, type OffchainInput } from '../protocol/offchain.ts';
 import { vtxoScript } from '../protocol/vtxo.ts';
 import { asFields, type Fields, requiredText, texts } from '../wire/request.ts';
 import { ARK_ROUTES } from '../wire/routes.ts';
 import { type Account, type Coin, signedIntent } from './account.ts';
+import { type AssetPlan, assetPacket, packetOutput } from './assets.ts';
 import type { NewCoin } from './batch-session.ts';
 import { type ArkClient, post } from './client.ts';
 import { insist, reading } from './errors.ts';
@@ -32,17 +34,21 @@ function inputOf(secp: Secp, coin: Coin): OffchainInput {
   return { outpoint, value, vtxo: vtxoScript(secp, coin.tapTree), leaf, condition };
 }
 
-/** Pays all of `coins` to `outputs`; they must add up. Throws `RangeError` for a note. */
+/**
+ * Pays all of `coins` to `outputs`; they must add up. Assets go where `packet` says.
+ * Throws `RangeError` for a note.
+ */
 export function buildPayment(
   { secp, terms, random }: ArkClient,
   { secret }: Account,
   coins: readonly Coin[],
   outputs: readonly TxOut[],
+  packet?: AssetPacket,
 ): Payment {
   const built = coins.map((coin) => buildCheckpoint(secp, terms.checkpointTapscript, inputOf(secp, coin)));
   const unsigned = buildArkTx(
     built.map(({ output }) => output),
-    outputs,
+    packet ? [...outputs, packetOutput(packet)] : outputs,
   );
   const arkTx = signLeaves(secp, unsigned, secret, random(32));
   return { arkTxid: txidOf(arkTx.tx), arkTx, checkpoints: built.map(({ psbt }) => psbt) };
@@ -106,14 +112,15 @@ export interface Paid {
   readonly checkpoints: readonly Psbt[];
 }
 
-/** Pays `coins` to `outputs` and makes it final. */
+/** Pays `coins` to `outputs`, their assets as `plan` says, and makes it final. */
 export async function send(
   client: ArkClient,
   account: Account,
   coins: readonly Coin[],
   outputs: readonly TxOut[],
+  plan?: AssetPlan,
 ): Promise<Paid> {
-  const payment = buildPayment(client, account, coins, outputs);
+  const payment = buildPayment(client, account, coins, outputs, plan && assetPacket(coins, plan));
   const { arkTxid } = payment;
   const body = { signedArkTx: psbtBase64(payment.arkTx), checkpointTxs: payment.checkpoints.map(psbtBase64) };
   const answer = await post(client, { route: ARK_ROUTES.submitTx, body });

@@ -3,7 +3,7 @@
  * put together anew from their transactions, and every output on the own way is recomputed.
  */
 import { equal, outpointKey, type Txid, toHex } from '../../base/bytes.ts';
-import { TRUC_VERSION } from '../../bitcoin/package.ts';
+import { ANCHOR, TRUC_VERSION } from '../../bitcoin/package.ts';
 import { type Psbt, prevoutsOf } from '../../bitcoin/psbt.ts';
 import { p2tr } from '../../bitcoin/script.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
@@ -64,6 +64,8 @@ export interface TreeExpectation {
   /** Cosigner keys of all clients in the batch, as the server names them. */
   readonly clients: readonly string[];
   readonly receivers: readonly TxOut[];
+  /** The output that says which assets the receivers' VTXOs carry, if any do. */
+  readonly packet: TxOut | undefined;
   /** Of the sweep script that terms and expiry demand. */
   readonly aggregator: KeyAggregator;
 }
@@ -81,7 +83,8 @@ const paysFirst = (node: TxNode, receivers: readonly TxOut[]): boolean =>
 /**
  * Finds the own leaf and verifies the whole way to it: rooted in output 0 of the commitment, no satoshi lost, each
  * output locked with nothing but the aggregate of its cosigners and the sweep leaf, the owner and one operator among
- * the cosigners. Throws `TREE_FLAWED`, `HIDDEN_SPEND_PATH`, `OWN_LEAF_MISSING` or `COSIGNER_MISSING`.
+ * the cosigners. Throws `TREE_FLAWED`, `HIDDEN_SPEND_PATH`, `OWN_LEAF_MISSING`,
+ * `LEAF_CHANGED` or `COSIGNER_MISSING`.
  */
 export function verifyVtxoTree(nodes: readonly ReceivedNode[], expected: TreeExpectation): OwnBranch {
   const { cosigner, receivers } = expected;
@@ -89,6 +92,10 @@ export function verifyVtxoTree(nodes: readonly ReceivedNode[], expected: TreeExp
   const leaves = leavesOf(graph).filter((node) => node.cosigners.includes(cosigner) && paysFirst(node, receivers));
   const [leaf, ...others] = leaves;
   insist(leaf && others.length === 0, 'OWN_LEAF_MISSING', `${leaves.length} leaves pay what was asked for`);
+  const asOrdered = [...receivers, ...(expected.packet ? [expected.packet] : []), ANCHOR];
+  const { outputs } = leaf.tx;
+  const isSame = outputs.length === asOrdered.length && asOrdered.every((output, i) => sameOutput(outputs[i], output));
+  insist(isSame, 'LEAF_CHANGED', 'the own leaf has other outputs besides the receivers’');
   const claimed = nodes.find(({ txid }) => txid === leaf.txid)!.children;
   insist(Object.keys(claimed).length === 0, 'OWN_LEAF_MISSING', 'the own leaf is said to be spent');
 

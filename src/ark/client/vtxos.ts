@@ -1,9 +1,11 @@
 /** Asks the indexer for VTXOs. */
 import { fromHex, type Outpoint, outpointKey, parseTxid, toHex } from '../../base/bytes.ts';
 import { parseSats } from '../../base/units.ts';
+import { type AssetAmount, parseAssetId } from '../protocol/asset-packet.ts';
 import { asFields, type Fields, requiredText, whole } from '../wire/request.ts';
 import { INDEXER_ROUTES } from '../wire/routes.ts';
 import { type Account, type Coin, coinOf } from './account.ts';
+import { assetUnits } from './assets.ts';
 import type { ArkClient } from './client.ts';
 import { reading } from './errors.ts';
 
@@ -20,9 +22,15 @@ export interface ReportedVtxo {
   /** A height, or unix seconds: the server tells which by the size. */
   readonly expiresAt: number;
   readonly commitmentTxids: readonly string[];
+  readonly assets: readonly AssetAmount[];
 }
 
 export type VtxoFilter = 'spendableOnly' | 'spentOnly' | 'recoverableOnly' | 'renewableOnly' | 'pendingOnly';
+
+const parseAsset = (fields: Fields): AssetAmount => ({
+  assetId: parseAssetId(requiredText(fields, 'assetId')),
+  amount: assetUnits(requiredText(fields, 'amount')),
+});
 
 function parseVtxo(fields: Fields): ReportedVtxo {
   const outpoint = asFields(fields.outpoint, 'outpoint');
@@ -36,6 +44,7 @@ function parseVtxo(fields: Fields): ReportedVtxo {
     isSpent: fields.isSpent === true,
     expiresAt: whole(fields.expiresAt, 'expiresAt'),
     commitmentTxids: Array.isArray(fields.commitmentTxids) ? fields.commitmentTxids.map(String) : [],
+    assets: (Array.isArray(fields.assets) ? fields.assets : []).map((asset) => parseAsset(asFields(asset))),
   };
 }
 
@@ -65,5 +74,5 @@ export async function vtxosOf(
 /** What the account can spend off-chain or settle right now. */
 export async function spendableCoins(client: Pick<ArkClient, 'transport'>, account: Account): Promise<readonly Coin[]> {
   const vtxos = await vtxosOf(client, account, 'spendableOnly');
-  return vtxos.map(({ outpoint, amount }) => coinOf(account, 'vtxo', outpoint, amount));
+  return vtxos.map(({ outpoint, amount, assets }) => coinOf(account, 'vtxo', outpoint, amount, assets));
 }

@@ -1,11 +1,12 @@
 /** The two trees under a commitment transaction: VTXOs under output 0, connectors under output 1. */
 import { type Bytes, fromHex, type Outpoint, type Txid } from '../../base/bytes.ts';
 import { encodeClosure } from '../../bitcoin/closure.ts';
+import { ANCHOR, TRUC_VERSION } from '../../bitcoin/package.ts';
 import { createPsbt, EMPTY_INPUT, type Psbt } from '../../bitcoin/psbt.ts';
 import { p2tr } from '../../bitcoin/script.ts';
 import { leafHash } from '../../bitcoin/taproot.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
-import type { TxOut } from '../../bitcoin/tx.ts';
+import { NULL_TXID, type TxOut, txIn, weightOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import { type KeyAggregator, keyAggregator } from '../../txgraph/cosign.ts';
 import type { TxGraph, TxNode } from '../../txgraph/graph.ts';
@@ -34,6 +35,18 @@ export function planConnectorTree(count: number, dust: bigint, connectorScript: 
   const leaf: PlannedLeaf = { outputs: [{ value: dust, script: connectorScript }], cosigners: [] };
   return planTree(Array<PlannedLeaf>(count).fill(leaf), CONNECTOR_TREE_RADIX, () => connectorScript);
 }
+
+/** BIP431: nodes relay no heavier version 3 transaction. In weight units. */
+export const MAX_LEAF_WEIGHT = 40_000;
+
+/** What a signed leaf with these outputs weighs. */
+export const leafWeight = (outputs: readonly TxOut[]): number =>
+  weightOf({
+    version: TRUC_VERSION,
+    inputs: [{ ...txIn({ txid: NULL_TXID, vout: 0 }), witness: [new Uint8Array(64)] }],
+    outputs: [...outputs, ANCHOR],
+    locktime: 0,
+  });
 
 export const rootVtxoTree = (plan: PlannedNode, commitment: Txid): TxGraph =>
   rootTree(plan, { txid: commitment, vout: BATCH_OUTPUT });

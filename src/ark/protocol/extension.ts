@@ -2,7 +2,6 @@
 import { type Bytes, concat, equal, utf8 } from '../../base/bytes.ts';
 import { DecodeError, Reader } from '../../bitcoin/reader.ts';
 import { instructions, OP, push, script } from '../../bitcoin/script.ts';
-import { arkError } from './errors.ts';
 
 export interface Packet {
   /** 0 … 255. */
@@ -18,11 +17,11 @@ export const ASSET_PACKET = 0;
 const MAGIC = utf8('ARK');
 
 /** LEB128, unsigned, without superfluous groups. */
-export function uvarint(value: number): Bytes {
+export function uvarint(value: number | bigint): Bytes {
   const groups: number[] = [];
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    groups.push(rest < 128 ? rest : (rest % 128) | 0x80);
-    if (rest < 128) return Uint8Array.from(groups);
+  for (let rest = BigInt(value); ; rest >>= 7n) {
+    groups.push(Number(rest & 0x7fn) | (rest < 128n ? 0 : 0x80));
+    if (rest < 128n) return Uint8Array.from(groups);
   }
 }
 
@@ -81,11 +80,4 @@ export function parseExtension(output: Bytes): Extension {
   if (new Set(packets.map(({ type }) => type)).size !== packets.length) throw new DecodeError('a packet type twice');
   if (!equal(printExtension(packets), output)) throw new DecodeError('an extension is one push and nothing else');
   return packets;
-}
-
-/** Throws `ASSET_VALIDATION_FAILED` when the extension moves assets, which this server does not keep. */
-export function refuseAssets(extension: Extension | undefined): void {
-  if (extension?.some(({ type }) => type === ASSET_PACKET)) {
-    throw arkError('ASSET_VALIDATION_FAILED', 'this server does not support assets');
-  }
 }

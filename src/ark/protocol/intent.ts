@@ -12,8 +12,9 @@ import { SIGHASH } from '../../bitcoin/sighash.ts';
 import { NULL_TXID, SEQUENCE_FINAL, type Tx, type TxOut, txIn, txidOf } from '../../bitcoin/tx.ts';
 import { sha256, taggedHash } from '../../crypto/hash.ts';
 import type { Secp } from '../../crypto/secp.ts';
+import { type AssetPacket, assetPacketOf } from './asset-packet.ts';
 import { demand, reading } from './errors.ts';
-import { type Extension, isExtension, parseExtension, refuseAssets } from './extension.ts';
+import { type Extension, isExtension, parseExtension } from './extension.ts';
 import {
   isConditionMet,
   isLeafOf,
@@ -63,6 +64,8 @@ export interface IntentProof {
   /** As in the proof and by its indexes, the extension included; empty when the proof asks for no output. */
   readonly outputs: readonly TxOut[];
   readonly extension: Extension | undefined;
+  /** What moves the coins' assets, by the proof's own indexes; whether it may is for the caller to judge. */
+  readonly assets: AssetPacket | undefined;
 }
 
 /** The made-up transaction that commits to `message` and to the script of the first coin. */
@@ -113,15 +116,13 @@ function readCoin(secp: Secp, psbt: Psbt, index: number): IntentCoin {
   return { outpoint: prevout, amount, script, sequence, leaf: { ...leaf, closure }, ...fields };
 }
 
-/** The extension among a proof's outputs. Throws `INVALID_INTENT_PSBT`, `INVALID_INTENT_PROOF` or what assets cost. */
+/** The extension among a proof's outputs. Throws `INVALID_INTENT_PSBT` or `INVALID_INTENT_PROOF`. */
 function readExtension(outputs: readonly TxOut[], proof: string, message: string): Extension | undefined {
   const [output, ...others] = outputs.filter(({ script }) => isExtension(script));
   if (!output) return undefined;
   demand(others.length === 0, 'INVALID_INTENT_PSBT', 'there are several extensions', { tx: proof });
   demand(output.value === 0n, 'INVALID_INTENT_PSBT', 'the extension has a value', { tx: proof });
-  const extension = reading('INVALID_INTENT_PROOF', { proof, message }, () => parseExtension(output.script));
-  refuseAssets(extension);
-  return extension;
+  return reading('INVALID_INTENT_PROOF', { proof, message }, () => parseExtension(output.script));
 }
 
 /** Why input `index` does not prove that `coin` belongs to whoever made the proof; `undefined` when it does. */
@@ -152,7 +153,7 @@ function flawOf(
  * have signed the whole proof. A note needs its preimage instead.
  *
  * Throws `INVALID_INTENT_PSBT`, `INVALID_PSBT_INPUT`, `INVALID_VTXO_SCRIPT`, `INVALID_INTENT_PROOF`,
- * `TX_TOO_LARGE` (above `maxWeight` weight units), or `ASSET_VALIDATION_FAILED`.
+ * `TX_TOO_LARGE` (above `maxWeight` weight units), or `ASSET_PACKET_INVALID`.
  */
 export function parseIntentProof(
   secp: Secp,
@@ -191,7 +192,8 @@ export function parseIntentProof(
   }
   const [only] = tx.outputs;
   const asksNothing = tx.outputs.length === 1 && only!.value === 0n && equal(only!.script, NO_OUTPUT.script);
-  return { txid: txidOf(tx), psbt, coins, outputs: asksNothing ? [] : tx.outputs, extension };
+  const assets = assetPacketOf(extension);
+  return { txid: txidOf(tx), psbt, coins, outputs: asksNothing ? [] : tx.outputs, extension, assets };
 }
 
 /** A coin to prove: what a client knows of its own. */

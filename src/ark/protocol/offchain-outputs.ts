@@ -3,8 +3,9 @@ import type { Bytes } from '../../base/bytes.ts';
 import { MAX_MONEY } from '../../base/units.ts';
 import { isOpReturn, isP2A, isP2TR, p2tr } from '../../bitcoin/script.ts';
 import type { TxOut } from '../../bitcoin/tx.ts';
+import { type AssetPacket, assetPacketOf } from './asset-packet.ts';
 import { demand, reading } from './errors.ts';
-import { type Extension, isExtension, parseExtension, refuseAssets } from './extension.ts';
+import { type Extension, isExtension, parseExtension } from './extension.ts';
 import { subDustKey } from './vtxo.ts';
 
 /** Satoshi throughout. */
@@ -30,6 +31,7 @@ export interface OffchainOutput {
 export interface OffchainOutputs {
   readonly vtxos: readonly OffchainOutput[];
   readonly extension: Extension | undefined;
+  readonly assets: AssetPacket | undefined;
 }
 
 /** Throws `AMOUNT_TOO_HIGH` or `AMOUNT_TOO_LOW`. */
@@ -42,7 +44,7 @@ function checkAmount(vout: number, amount: bigint, min: bigint, max: bigint): vo
 
 /**
  * Reads the outputs of an ark transaction; `tx` is its PSBT as received, for the refusal.
- * Throws `MALFORMED_ARK_TX`, `AMOUNT_TOO_HIGH`, `AMOUNT_TOO_LOW` or `ASSET_VALIDATION_FAILED`.
+ * Throws `MALFORMED_ARK_TX`, `AMOUNT_TOO_HIGH`, `AMOUNT_TOO_LOW` or `ASSET_PACKET_INVALID`.
  */
 export function readOffchainOutputs(outputs: readonly TxOut[], rules: OutputRules, tx: string): OffchainOutputs {
   const insist: (condition: unknown, message: string) => asserts condition = (condition, message) =>
@@ -71,6 +73,5 @@ export function readOffchainOutputs(outputs: readonly TxOut[], rules: OutputRule
     return [{ vout, amount: value, script, isSubDust: false }];
   });
   const [extension] = extensions.map(({ script }) => reading('MALFORMED_ARK_TX', { tx }, () => parseExtension(script)));
-  refuseAssets(extension);
-  return { vtxos, extension };
+  return { vtxos, extension, assets: assetPacketOf(extension) };
 }

@@ -5,6 +5,7 @@ import { createPsbt, type Psbt, type PsbtInput, parsePsbt, prevoutsOf, withInput
 import { SIGHASH } from '../../bitcoin/sighash.ts';
 import { SEQUENCE_LOCKTIME, type Tx, txidOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
+import type { AssetPacket } from './asset-packet.ts';
 import { demand, reading } from './errors.ts';
 import type { Extension } from './extension.ts';
 import {
@@ -68,6 +69,8 @@ export interface Submission {
   readonly inputs: readonly SubmittedInput[];
   readonly outputs: readonly OffchainOutput[];
   readonly extension: Extension | undefined;
+  /** What moves the assets, if any; whether it may depends on what the VTXOs hold. */
+  readonly assets: AssetPacket | undefined;
 }
 
 interface SubmittedCheckpoint {
@@ -201,7 +204,7 @@ export function parseSubmission(
     const condition = reading('INVALID_ARK_PSBT', { tx }, () => conditionOf(received.inputs[i]!));
     return readInput(secp, checkpoint, condition, rules);
   });
-  const { vtxos, extension } = readOffchainOutputs(received.tx.outputs, rules, tx);
+  const { vtxos, extension, assets } = readOffchainOutputs(received.tx.outputs, rules, tx);
 
   const spent = inputs.map(({ checkpoint }) => checkpoint.output);
   const built = buildArkTx(spent, received.tx.outputs.slice(0, -1));
@@ -213,7 +216,7 @@ export function parseSubmission(
   const maps = built.inputs.map((map, i) => ({ ...map, tapScriptSigs: received.inputs[i]!.tapScriptSigs }));
   const arkTx = createPsbt(received.tx, maps);
   checkSignatures(secp, arkTx, inputs, tx);
-  return { arkTxid, arkTx, inputs, outputs: vtxos, extension };
+  return { arkTxid, arkTx, inputs, outputs: vtxos, extension, assets };
 }
 
 export interface Cosigned {

@@ -154,14 +154,14 @@ export async function buildBatch(
   };
 }
 
-/** Where each receiver of the batch finds its VTXO. A planned tree keeps the very outputs it was given. */
+/** Where each receiver of the batch finds its VTXO, and what that carries. A planned tree keeps the very outputs it was given. */
 export function vtxoOutputs(built: BuiltBatch, intents: readonly StoredIntent[]) {
   const leaves = new Map(built.vtxoGraph ? leavesOf(built.vtxoGraph).map((leaf) => [leaf.tx.outputs[0], leaf]) : []);
   return intents.flatMap(({ intent }) =>
     intent.receivers.map((output, vout) => {
       const leaf = leaves.get(intent.receivers[0]);
       invariant(leaf, 'every intent with receivers has its leaf');
-      return { txid: leaf.txid, vout, output };
+      return { txid: leaf.txid, vout, output, assets: intent.assets?.[vout] ?? [] };
     }),
   );
 }

@@ -6,8 +6,9 @@ import type { Txid } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import { parseTx } from '../../bitcoin/tx.ts';
 import type { ArkContext } from './context.ts';
+import { revertAssetChanges } from './store/assets.ts';
 import { type Batch, confirmBatch, deleteBatchArtifacts, failBatch } from './store/batches.ts';
-import { resumeVtxos, suspendVtxos, unrolledAmong, unspendSettled } from './store/vtxos.ts';
+import { descentOf, resumeVtxos, suspendVtxos, unrolledAmong, unspendSettled } from './store/vtxos.ts';
 
 export interface BatchFate {
   /** Takes note of where the chain has a final batch's commitment, broadcasting it again where it has not. */
@@ -22,16 +23,18 @@ const isRefusal = (error: unknown): error is ProtocolError => error instanceof P
 /** A node's definite no: the transaction is not and will not be in its mempool as it stands. */
 export const isRejection = (error: unknown): boolean => isRefusal(error) && error.code !== 'TX_ALREADY_IN_CHAIN';
 
+const leavesOf = ({ outputs }: Batch): Txid[] => [...new Set(outputs.map(({ txid }) => txid))];
+
 /** Leaves no trace of a batch but its record: what it spent is free again. */
-export async function undoBatch(ctx: ArkContext, { id, commitmentTxid }: Batch, from: 'pending' | 'final') {
+export async function undoBatch(ctx: ArkContext, batch: Batch, from: 'pending' | 'final') {
+  const { id, commitmentTxid } = batch;
   await ctx.db.write(async (tx) => {
     if (!(await failBatch(tx, id, from))) return;
+    await revertAssetChanges(tx, [commitmentTxid!, ...(await descentOf(tx, leavesOf(batch)))]);
     await unspendSettled(tx, commitmentTxid!, ctx.clock.now());
     await deleteBatchArtifacts(tx, commitmentTxid!);
   });
 }
-
-const leavesOf = ({ outputs }: Batch): Txid[] => [...new Set(outputs.map(({ txid }) => txid))];
 
 export function createBatchFate(ctx: ArkContext): BatchFate {
   const { db, chain, clock, log } = ctx;

@@ -13,12 +13,14 @@ import type { TxGraph } from '../../txgraph/graph.ts';
 import { nodePsbt } from '../protocol/batch-tree.ts';
 import { arkError } from '../protocol/errors.ts';
 import { finalize, keysAmong, leafFields, signLeaf } from '../protocol/leaf-spend.ts';
+import { sumChanges } from './assets.ts';
 import { type BuiltBatch, isBoarding, vtxoOutputs } from './batch-build.ts';
 import { isRejection, undoBatch } from './batch-fate.ts';
 import type { ArkContext } from './context.ts';
 import { boardingLeaf } from './debts.ts';
 import type { Notifier } from './notifier.ts';
 import type { RegisteredInput } from './registration.ts';
+import { applyAssetChanges } from './store/assets.ts';
 import {
   type Batch,
   type BatchSummary,
@@ -113,7 +115,7 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
     const expiresAt =
       batchExpiry.type === 'blocks' ? (await ctx.chain.tip()).height + batchExpiry.value : endedAt + batchExpiry.value;
     const outputs = vtxoOutputs(gathered.built, gathered.intents).map(
-      ({ txid: leaf, vout, output }): NewVtxo => ({
+      ({ txid: leaf, vout, output, assets }): NewVtxo => ({
         txid: leaf,
         vout,
         amount: sats(output.value),
@@ -124,6 +126,7 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
         createdAt: endedAt,
         expiresAt,
         swept: false,
+        assets,
       }),
     );
     return {
@@ -138,6 +141,7 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
       confirmedHeight: undefined,
       summary: summarize(ctx, gathered),
       outputs,
+      assetChanges: sumChanges(gathered.intents.flatMap(({ intent }) => intent.assetChanges ?? [])),
     };
   }
 
@@ -180,6 +184,7 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
       const moved = await finishBatch(tx, record.id);
       if (!moved) return false;
       await insertVtxos(tx, record.outputs, nowMs);
+      await applyAssetChanges(tx, record.commitmentTxid!, record.assetChanges);
       await deleteIntentsOf(tx, record.id);
       return true;
     });

@@ -3,6 +3,7 @@ import type { Txid } from '../../base/bytes.ts';
 import { demand } from '../protocol/errors.ts';
 import { IndexerService } from '../wire/gen/ark/v1/indexer_pb.ts';
 import {
+  assetId,
   commaTexts,
   type Fields,
   flag,
@@ -162,6 +163,13 @@ export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Sub
       if (txids.length > MAX_SCRIPTS) throw malformed(`at most ${MAX_SCRIPTS} at once`);
       const { items, page } = slice(txids, pageRequest(request), PAGE_SIZE.virtualTxs);
       return { txs: await indexer.virtualTxs(items), page, authToken: '' };
+    },
+    async getAsset(request) {
+      const id = assetId(text(request, 'assetId'));
+      const asset = await indexer.asset(id);
+      demand(asset, 'ASSET_NOT_FOUND', `there is no asset ${id}`, { asset_id: id });
+      const { supply, metadata, controlAsset = '' } = asset;
+      return { assetId: id, supply: `${supply}`, metadata, controlAsset };
     },
 
     subscribeForScripts(request) {

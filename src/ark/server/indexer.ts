@@ -1,7 +1,9 @@
 /** Read-only answers about VTXOs, batches and their transactions. */
 import type { OutpointKey, Txid } from '../../base/bytes.ts';
 import { createRecent } from '../../runtime/recent.ts';
+import type { AssetId } from '../protocol/asset-packet.ts';
 import type { ArkContext } from './context.ts';
+import { type Asset, assetsById } from './store/assets.ts';
 import {
   type Batch,
   batchByCommitment,
@@ -31,6 +33,7 @@ export interface Indexer {
   tree(commitmentTxid: string, tree: TreeName, page: Page): Promise<{ txs: TreeShape[]; total: number }>;
   leaves(commitmentTxid: string, page: Page): Promise<{ leaves: Vtxo[]; total: number }>;
   sweeps(commitmentTxid: string): Promise<Txid[]>;
+  asset(id: AssetId): Promise<Asset | undefined>;
   forfeits(commitmentTxid: string, page: Page): Promise<{ txids: Txid[]; total: number }>;
 }
 
@@ -67,6 +70,7 @@ export function createIndexer(ctx: ArkContext): Indexer {
     commitment: (txid) => batchByCommitment(db, txid),
     tree: (txid, tree, page) => treeShape(db, txid, tree, page),
     sweeps: async (txid) => (await sweepsOf(db, txid)).map((sweep) => sweep.txid),
+    asset: async (id) => (await assetsById(db, [id])).get(id),
     forfeits: (txid, page) => forfeitTxids(db, txid, page),
   };
 }

@@ -9,14 +9,17 @@ import { parsePsbt, psbtBase64 } from '../../bitcoin/psbt.ts';
 import { isMature } from '../../bitcoin/timelock.ts';
 import { txidOf } from '../../bitcoin/tx.ts';
 import type { Tip } from '../../chain/chain.ts';
+import type { AssetMoves } from '../protocol/assets.ts';
 import { demand } from '../protocol/errors.ts';
 import { parseIntentProof } from '../protocol/intent.ts';
 import { checkIntentTime, parseIntentMessage } from '../protocol/intent-message.ts';
 import { conditionOf } from '../protocol/psbt-fields.ts';
 import { cosign, parseFinalCheckpoint, parseSubmission, type Submission } from '../protocol/submission.ts';
+import { moveAssets } from './assets.ts';
 import { checkNotBanned } from './bans.ts';
 import type { ArkContext } from './context.ts';
 import type { Notifier } from './notifier.ts';
+import { applyAssetChanges } from './store/assets.ts';
 import { intentsHolding } from './store/intents.ts';
 import {
   type CheckpointTx,
@@ -83,6 +86,13 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
       const data = { vtxo_outpoint: vtxo.outpoint };
       demand(!isExpired(vtxo, tip), 'VTXO_RECOVERABLE', `${vtxo.outpoint} has expired and can only be settled`, data);
     }
+    const moves = await moveAssets(
+      ctx,
+      submission.arkTxid,
+      submission.assets,
+      spent.map(({ assets }) => assets),
+      submission.outputs.map(({ vout }) => vout),
+    );
     const cosigned = cosign(submission, ctx.signers.signerOf);
     const checkpoints = submission.inputs.map(
       ({ outpoint, checkpointTxid }, i): CheckpointTx => ({
@@ -95,7 +105,8 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
     const offchain = {
       txid: submission.arkTxid,
       psbt: psbtBase64(cosigned.arkTx),
-      outputs: outputsOf(submission, spent, ctx.nowSeconds()),
+      outputs: outputsOf(submission, spent, moves, ctx.nowSeconds()),
+      assetChanges: moves.changes,
       createdAt: ctx.nowSeconds(),
     };
     await db.write(async (tx) => {
@@ -157,6 +168,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
         offchain.outputs.map((output) => ({ ...output, createdAt, swept: output.swept || swept })),
         clock.now(),
       );
+      await applyAssetChanges(tx, offchain.txid, offchain.assetChanges);
       return true;
     });
     if (done) await announce(offchain, final);
@@ -245,7 +257,12 @@ function checkSpendable(vtxo: Vtxo): void {
   demand(vtxo.depth < MAX_DEPTH, 'OFFCHAIN_TX_INVALID', `${outpoint} is too many transactions from its batch`, data);
 }
 
-function outputsOf({ arkTxid, outputs }: Submission, spent: readonly Vtxo[], createdAt: number): NewVtxo[] {
+function outputsOf(
+  { arkTxid, outputs }: Submission,
+  spent: readonly Vtxo[],
+  moves: AssetMoves,
+  createdAt: number,
+): NewVtxo[] {
   const commitmentTxids = [...new Set(spent.flatMap((vtxo) => vtxo.commitmentTxids))];
   const depth = Math.max(...spent.map((vtxo) => vtxo.depth)) + 1;
   const expiresAt = Math.min(...spent.map((vtxo) => vtxo.expiresAt));
@@ -260,5 +277,6 @@ function outputsOf({ arkTxid, outputs }: Submission, spent: readonly Vtxo[], cre
     createdAt,
     expiresAt,
     swept: isSubDust,
+    assets: moves.outputs.get(vout) ?? [],
   }));
 }

@@ -6,19 +6,24 @@ import { equal, fromHex, type OutpointKey, outpointKey, parseOutpoint, toHex } f
 import { type Sats, sats, sumSats, type UnixSeconds, unixSeconds } from '../../base/units.ts';
 import { addressOf } from '../../bitcoin/address.ts';
 import { type Closure, parseClosure } from '../../bitcoin/closure.ts';
+import { psbtBase64 } from '../../bitcoin/psbt.ts';
 import { isP2TR } from '../../bitcoin/script.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
 import type { TxOut } from '../../bitcoin/tx.ts';
 import type { ChainOutput, Tip } from '../../chain/chain.ts';
+import { type AssetAmount, leafExtension } from '../protocol/asset-packet.ts';
+import type { AssetChange } from '../protocol/assets.ts';
+import { leafWeight, MAX_LEAF_WEIGHT } from '../protocol/batch-tree.ts';
 import { arkError, demand } from '../protocol/errors.ts';
 import { SECONDS_PER_BLOCK, secondsUntil } from '../protocol/expiry.ts';
-import { isExtension } from '../protocol/extension.ts';
+import { isExtension, printExtension } from '../protocol/extension.ts';
 import { intentFee, type PricedIntent } from '../protocol/fee.ts';
 import { type IntentCoin, type IntentProof, parseIntentProof } from '../protocol/intent.ts';
 import { checkIntentTime, parseIntentMessage, type RegisterMessage } from '../protocol/intent-message.ts';
 import { keysAmong } from '../protocol/leaf-spend.ts';
 import { checkMaturity } from '../protocol/maturity.ts';
 import { checkVtxoScript, isForfeitClosure, smallestExitDelay } from '../protocol/vtxo.ts';
+import { moveAssets } from './assets.ts';
 import { checkNotBanned } from './bans.ts';
 import type { ArkContext } from './context.ts';
 import { deleteIntents, insertIntent, intentsHolding } from './store/intents.ts';
@@ -48,7 +53,10 @@ export interface RegisteredInput {
 export interface RegisteredIntent {
   readonly inputs: readonly RegisteredInput[];
   readonly receivers: readonly TxOut[];
-  /** Data output copied into the intent's leaf transaction. */
+  /** What each receiver's VTXO carries; absent where nothing is carried. */
+  readonly assets?: readonly (readonly AssetAmount[])[];
+  readonly assetChanges?: readonly AssetChange[];
+  /** Data output of the intent's leaf transaction. */
   readonly extension: TxOut | undefined;
   readonly onchain: readonly TxOut[];
   /** Compressed keys, hex. */
@@ -122,13 +130,14 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     checkShape(proof);
     const cosigners = checkCosigners(message);
     const outputs = splitOutputs(proof, message, cosigners);
-    const inputs = await checkInputs(proof);
+    const { inputs, brought } = await checkInputs(proof);
     demand(
       outputs.onchain.length === 0 || inputs.every((input) => input.kind !== 'boarding'),
       'INVALID_INTENT_PROOF',
       'cannot include onchain inputs and outputs',
     );
-    const intent: RegisteredIntent = { inputs, ...outputs, cosigners, expireAt: message.expireAt };
+    const assets = await checkAssets(proof, messageText, brought, outputs.receivers);
+    const intent: RegisteredIntent = { inputs, ...outputs, ...assets, cosigners, expireAt: message.expireAt };
     return { proof, intent };
   }
 
@@ -169,7 +178,36 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
       'off-chain outputs need cosigner public keys',
     );
     demand(receivers.length + onchain.length > 0, 'INVALID_INTENT_PROOF', 'an intent needs a receiver');
-    return { receivers, onchain, extension: offchain.find((output) => isExtension(output.script)) };
+    const extension = proof.extension && {
+      value: 0n,
+      script: printExtension(leafExtension(proof.extension, proof.txid)),
+    };
+    checkLeafWeight(extension ? [...receivers, extension] : receivers);
+    return { receivers, onchain, extension };
+  }
+
+  /** A leaf that no node relays would keep its VTXOs from leaving. */
+  function checkLeafWeight(outputs: readonly TxOut[]): void {
+    const weight = leafWeight(outputs);
+    const data = { weight: `${weight}`, max_weight: `${MAX_LEAF_WEIGHT}` };
+    demand(weight <= MAX_LEAF_WEIGHT, 'TX_TOO_LARGE', `the leaf of the intent would weigh ${weight}`, data);
+  }
+
+  async function checkAssets(
+    { txid, assets: packet, outputs, psbt }: IntentProof,
+    message: string,
+    brought: readonly (readonly AssetAmount[])[],
+    receivers: readonly TxOut[],
+  ): Promise<Pick<RegisteredIntent, 'assets' | 'assetChanges'>> {
+    // An asset is named after the ark transaction that issues it, which everybody can look up.
+    const issues = packet?.some(({ assetId }) => assetId === undefined);
+    const data = () => ({ proof: psbtBase64(psbt), message });
+    if (issues) throw arkError('INVALID_INTENT_PROOF', 'an intent issues no assets', data());
+    // Outputs keep their indexes in the leaf, as long as no on-chain output comes before them.
+    const vtxoOutputs = [...receivers.keys()].filter((index) => outputs[index] === receivers[index]);
+    const moves = await moveAssets(ctx, txid, packet, [[], ...brought], vtxoOutputs);
+    if (!packet) return {};
+    return { assets: receivers.map((_, vout) => moves.outputs.get(vout) ?? []), assetChanges: moves.changes };
   }
 
   function checkOnchainOutput({ value, script }: TxOut): void {
@@ -194,17 +232,20 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     demand(most === undefined || value <= most, 'AMOUNT_TOO_HIGH', `output amount ${value} is above ${most}`, data);
   }
 
-  async function checkInputs(proof: IntentProof): Promise<RegisteredInput[]> {
+  /** The inputs, and the assets each of them brings. */
+  async function checkInputs(proof: IntentProof) {
     const keys = proof.coins.map((coin) => outpointKey(coin.outpoint));
     const known = new Map((await vtxosByOutpoint(db, keys)).map((vtxo) => [vtxo.outpoint, vtxo]));
     checkUnspent([...known.values()]);
     const inputs: RegisteredInput[] = [];
+    const brought: (readonly AssetAmount[])[] = [];
     for (const coin of proof.coins) {
       await checkNotBanned(ctx, toHex(coin.script), outpointKey(coin.outpoint));
       const vtxo = known.get(outpointKey(coin.outpoint));
       inputs.push(await (vtxo && !vtxo.unrolled ? checkVtxo(coin, vtxo) : checkBoardingCoin(coin, vtxo)));
+      brought.push(vtxo?.assets ?? []);
     }
-    return inputs;
+    return { inputs, brought };
   }
 
   async function checkVtxo(coin: IntentCoin, vtxo: Vtxo): Promise<RegisteredInput> {

@@ -1,6 +1,7 @@
 /** Reads requests in proto3 JSON, tolerating what it tolerates: whole numbers as text, absent fields as empty ones. */
 import { type OutpointKey, outpointKey, parseOutpoint, parseTxid, type Txid } from '../../base/bytes.ts';
 import { messageOf, ProtocolError } from '../../base/errors.ts';
+import { type AssetId, parseAssetId } from '../protocol/asset-packet.ts';
 
 export type MalformedRequest = ProtocolError<'MALFORMED_REQUEST'>;
 
@@ -86,6 +87,7 @@ function reading<T>(parse: () => T): T {
 }
 
 export const txid = (value: string): Txid => reading(() => parseTxid(value));
+export const assetId = (value: string): AssetId => reading(() => parseAssetId(value));
 export const outpoint = (value: string): OutpointKey => reading(() => outpointKey(parseOutpoint(value)));
 
 export function scriptHex(value: string): string {

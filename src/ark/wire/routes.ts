@@ -36,6 +36,7 @@ export const INDEXER_ROUTES = {
   vtxos: get('/v1/indexer/vtxos'),
   vtxoChain: get('/v1/indexer/vtxo/:txid/:vout/chain'),
   virtualTxs: get('/v1/indexer/virtualTx/:txids'),
+  asset: get('/v1/indexer/asset/:assetId'),
   subscribe: post('/v1/indexer/script/subscribe'),
   unsubscribe: post('/v1/indexer/script/unsubscribe'),
   subscription: get('/v1/indexer/script/subscription/:id'),

@@ -18,6 +18,8 @@ export interface WireVtxoSource {
   readonly arkTxid: Txid | undefined;
   readonly commitmentTxids: readonly Txid[];
   readonly depth: number;
+  /** Units of each asset it carries. */
+  readonly assets: readonly { readonly assetId: string; readonly amount: bigint }[];
 }
 
 export const wireVtxo = (vtxo: WireVtxoSource) => ({
@@ -34,7 +36,7 @@ export const wireVtxo = (vtxo: WireVtxoSource) => ({
   commitmentTxids: vtxo.commitmentTxids,
   settledBy: vtxo.settledBy ?? '',
   arkTxid: vtxo.arkTxid ?? '',
-  assets: [],
+  assets: vtxo.assets.map(({ assetId, amount }) => ({ assetId, amount: `${amount}` })),
   depth: vtxo.depth,
 });
 

@@ -2,6 +2,8 @@
 import type { OutpointKey, Txid } from '../../../base/bytes.ts';
 import { parse, print } from '../../../base/codec.ts';
 import type { DbTx, Row } from '../../../store/db.ts';
+import type { AssetChange } from '../../protocol/assets.ts';
+import { parseChanges, printChanges } from './assets.ts';
 import { type NewVtxo, type Reader, toVtxo, type Vtxo } from './vtxos.ts';
 
 const SHAPE = 1;
@@ -37,6 +39,8 @@ export interface Batch {
   readonly summary: BatchSummary;
   /** The VTXOs it creates once final. */
   readonly outputs: readonly NewVtxo[];
+  /** What its intents issue and burn once it is final, each asset once. */
+  readonly assetChanges: readonly AssetChange[];
 }
 
 const toBatch = (row: Row): Batch => ({
@@ -51,12 +55,13 @@ const toBatch = (row: Row): Batch => ({
   confirmedHeight: row.confirmed_height === null ? undefined : Number(row.confirmed_height),
   summary: parse<BatchSummary>(SHAPE, row.summary as string),
   outputs: parse<NewVtxo[]>(SHAPE, row.outputs as string),
+  assetChanges: parseChanges(row.asset_changes as string),
 });
 
 export async function insertBatch(tx: DbTx, batch: Omit<Batch, 'swept' | 'confirmedHeight'>): Promise<void> {
   await tx.run(
-    `insert into ark_batch (id, state, commitment_txid, commitment_tx, started_at, ended_at, expires_at, summary, outputs)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    `insert into ark_batch (id, state, commitment_txid, commitment_tx, started_at, ended_at, expires_at, summary, outputs,
+       asset_changes) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
     [
       batch.id,
       batch.state,
@@ -67,6 +72,7 @@ export async function insertBatch(tx: DbTx, batch: Omit<Batch, 'swept' | 'confir
       batch.expiresAt,
       print(SHAPE, batch.summary),
       print(SHAPE, batch.outputs),
+      printChanges(batch.assetChanges),
     ],
   );
 }

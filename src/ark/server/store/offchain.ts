@@ -2,6 +2,8 @@
 import type { OutpointKey, Txid } from '../../../base/bytes.ts';
 import { parse, print } from '../../../base/codec.ts';
 import type { DbTx, Row } from '../../../store/db.ts';
+import type { AssetChange } from '../../protocol/assets.ts';
+import { parseChanges, printChanges } from './assets.ts';
 import type { NewVtxo, Reader } from './vtxos.ts';
 
 const SHAPE = 1;
@@ -12,6 +14,8 @@ export interface OffchainTx {
   readonly psbt: string;
   /** The VTXOs it creates once final. */
   readonly outputs: readonly NewVtxo[];
+  /** What it issues and burns once final. */
+  readonly assetChanges: readonly AssetChange[];
   /** Unix seconds. */
   readonly createdAt: number;
   readonly finalizedAt: number | undefined;
@@ -29,6 +33,7 @@ const toOffchainTx = (row: Row): OffchainTx => ({
   txid: row.txid as Txid,
   psbt: row.psbt as string,
   outputs: parse<NewVtxo[]>(SHAPE, row.outputs as string),
+  assetChanges: parseChanges(row.asset_changes as string),
   createdAt: Number(row.created_at),
   finalizedAt: row.finalized_at === null ? undefined : Number(row.finalized_at),
 });
@@ -45,12 +50,16 @@ export async function insertOffchainTx(
   offchain: Omit<OffchainTx, 'finalizedAt'>,
   checkpoints: readonly CheckpointTx[],
 ): Promise<void> {
-  await tx.run('insert into ark_offchain_tx (txid, psbt, outputs, created_at) values ($1, $2, $3, $4)', [
-    offchain.txid,
-    offchain.psbt,
-    print(SHAPE, offchain.outputs),
-    offchain.createdAt,
-  ]);
+  await tx.run(
+    'insert into ark_offchain_tx (txid, psbt, outputs, created_at, asset_changes) values ($1, $2, $3, $4, $5)',
+    [
+      offchain.txid,
+      offchain.psbt,
+      print(SHAPE, offchain.outputs),
+      offchain.createdAt,
+      printChanges(offchain.assetChanges),
+    ],
+  );
   for (const [position, checkpoint] of checkpoints.entries()) {
     await tx.run(
       'insert into ark_checkpoint_tx (txid, ark_txid, position, outpoint, psbt) values ($1, $2, $3, $4, $5)',

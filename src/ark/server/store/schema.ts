@@ -127,6 +127,26 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
+    id: 'ark-0002-assets',
+    sql: `
+      create table ark_asset (
+        id text primary key,
+        supply text not null,
+        metadata text not null,
+        control_asset text
+      );
+      create table ark_asset_change (
+        txid text not null,
+        asset_id text not null references ark_asset (id),
+        amount text not null,
+        primary key (txid, asset_id)
+      );
+      alter table ark_vtxo add column assets text not null default '';
+      alter table ark_offchain_tx add column asset_changes text not null default '';
+      alter table ark_batch add column asset_changes text not null default '';
+    `,
+  },
+  {
     id: 'ark-0003-signers-and-delegations',
     sql: `
       create table ark_signer (

@@ -2,6 +2,7 @@
 import { type OutpointKey, parseOutpoint, type Txid } from '../../../base/bytes.ts';
 import type { Sats } from '../../../base/units.ts';
 import type { Db, DbTx, Row, SqlValue } from '../../../store/db.ts';
+import type { AssetAmount, AssetId } from '../../protocol/asset-packet.ts';
 import { inChunks, slots } from './chunks.ts';
 
 export interface Vtxo {
@@ -30,14 +31,26 @@ export interface Vtxo {
   readonly settledBy: Txid | undefined;
   /** The confirmed transaction that took it from the chain after it was unrolled, while nobody had spent it in the Ark. */
   readonly claimedBy: Txid | undefined;
+  readonly assets: readonly AssetAmount[];
 }
 
 export type NewVtxo = Omit<
   Vtxo,
-  'outpoint' | 'updatedAt' | 'unrolled' | 'spentBy' | 'arkTxid' | 'settledBy' | 'claimedBy'
->;
+  'outpoint' | 'updatedAt' | 'unrolled' | 'spentBy' | 'arkTxid' | 'settledBy' | 'claimedBy' | 'assets'
+> &
+  Partial<Pick<Vtxo, 'assets'>>;
 
 const list = (text: string): Txid[] => (text === '' ? [] : (text.split(',') as Txid[]));
+
+/** Assets as the column holds them: `id:amount,…`. */
+const printAssets = (assets: readonly AssetAmount[]): string =>
+  assets.map(({ assetId, amount }) => `${assetId}:${amount}`).join(',');
+
+const parseAssets = (text: string): readonly AssetAmount[] =>
+  (text === '' ? [] : text.split(',')).map((entry) => {
+    const [assetId, amount] = entry.split(':');
+    return { assetId: assetId as AssetId, amount: BigInt(amount!) };
+  });
 
 export function toVtxo(row: Row): Vtxo {
   return {
@@ -58,6 +71,7 @@ export function toVtxo(row: Row): Vtxo {
     arkTxid: (row.ark_txid ?? undefined) as Txid | undefined,
     settledBy: (row.settled_by ?? undefined) as Txid | undefined,
     claimedBy: (row.claimed_by ?? undefined) as Txid | undefined,
+    assets: parseAssets(row.assets as string),
   };
 }
 
@@ -133,7 +147,7 @@ export async function insertVtxos(tx: DbTx, vtxos: readonly NewVtxo[], nowMs: nu
   for (const vtxo of vtxos) {
     await tx.run(
       `insert into ark_vtxo (outpoint, txid, vout, amount, script, origin, commitment_txids, depth, created_at,
-         updated_at, expires_at, swept) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+         updated_at, expires_at, swept, assets) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
       [
         `${vtxo.txid}:${vtxo.vout}`,
         vtxo.txid,
@@ -147,6 +161,7 @@ export async function insertVtxos(tx: DbTx, vtxos: readonly NewVtxo[], nowMs: nu
         nowMs,
         vtxo.expiresAt,
         vtxo.swept ? 1 : 0,
+        printAssets(vtxo.assets ?? []),
       ],
     );
   }
@@ -208,6 +223,12 @@ const descent = (count: number): string => `with recursive made (txid) as (
     union
     select v.ark_txid from made join ark_vtxo v on v.txid = made.txid where v.ark_txid is not null
   )`;
+
+/** These transactions and all that was made off-chain from their VTXOs. */
+export async function descentOf(tx: DbTx, leaves: readonly Txid[]): Promise<Txid[]> {
+  const rows = await inChunks(leaves, (chunk) => tx.read(`${descent(chunk.length)} select txid from made`, chunk));
+  return [...new Set(rows.map((row) => row.txid as Txid))];
+}
 
 /**
  * Marks the VTXOs of these transactions, and all that was made off-chain from them, as swept.

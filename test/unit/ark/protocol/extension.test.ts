@@ -7,16 +7,11 @@ import {
   parseExtension,
   printExtension,
   readUvarint,
-  refuseAssets,
   uvarint,
 } from '../../../../src/ark/protocol/extension.ts';
 import { concat, fromHex, toHex } from '../../../../src/base/bytes.ts';
 import { DecodeError, Reader } from '../../../../src/bitcoin/reader.ts';
 import { OP, push, script } from '../../../../src/bitcoin/script.ts';
-import { codeOf } from './support.ts';
-
-/** Issues 500 units to output 0 with the metadata name=X. */
-const ASSETS = fromHex('6a1641524b0011010401046e616d6501580001010000f403');
 
 const packets = fc.uniqueArray(
   fc.record(
@@ -43,20 +38,6 @@ test('a large packet takes the longer pushes', () => {
     const list = [{ type: 7, data: new Uint8Array(size) }];
     assert.deepEqual(parseExtension(printExtension(list)), list);
   }
-});
-
-test('assets are seen and refused', () => {
-  const extension = parseExtension(ASSETS);
-  assert.deepEqual(
-    extension.map(({ type, data }) => [type, data.length]),
-    [[0, 17]],
-  );
-  assert.equal(
-    codeOf(() => refuseAssets(extension)),
-    'ASSET_VALIDATION_FAILED',
-  );
-  refuseAssets([{ type: 2, data: new Uint8Array(0) }]);
-  refuseAssets(undefined);
 });
 
 test('an extension that another way of writing would give is malformed', () => {

@@ -123,7 +123,7 @@ test('a note is redeemed by its preimage alone, beside coins that are signed for
   }
 });
 
-test('an extension is read, and only a sound one with no value and no assets', async () => {
+test('an extension is read, and only a sound one with no value', async () => {
   const other = { amount: 0n, script: printExtension([{ type: 9, data: fromHex('0102') }]) };
   const read = async (...extensions: { amount: bigint; script: Bytes }[]) => {
     const psbt = await sdkProof(MESSAGE, undefined, [output, ...extensions]);
@@ -135,7 +135,7 @@ test('an extension is read, and only a sound one with no value and no assets', a
   assert.equal(codeOf(await read(other, other)), 'INVALID_INTENT_PSBT');
   assert.equal(codeOf(await read({ ...other, amount: 1n })), 'INVALID_INTENT_PSBT');
   assert.equal(codeOf(await read({ amount: 0n, script: fromHex('6a0341524b') })), 'INVALID_INTENT_PROOF');
-  assert.equal(codeOf(await read({ amount: 0n, script: fromHex('6a0641524b000100') })), 'ASSET_VALIDATION_FAILED');
+  assert.equal(codeOf(await read({ amount: 0n, script: fromHex('6a0641524b000100') })), 'ASSET_PACKET_INVALID');
 });
 
 test('a proof binds its message to the letter', async () => {

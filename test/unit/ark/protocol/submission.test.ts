@@ -262,7 +262,7 @@ test('outputs: VTXOs, sub-dust, extensions and data, each within its bounds', as
       await read(pays(330n), { amount: 0n, script: fromHex('6a0341524b') }),
       'MALFORMED_ARK_TX',
     ],
-    assets: [await read(pays(330n), { amount: 0n, script: fromHex('6a0641524b000100') }), 'ASSET_VALIDATION_FAILED'],
+    assets: [await read(pays(330n), { amount: 0n, script: fromHex('6a0641524b000100') }), 'ASSET_PACKET_INVALID'],
     'four OP_RETURNs': [await read(pays(330n), data, data, data, data), 'MALFORMED_ARK_TX'],
     'a second anchor': [await read(pays(330n), pays(0n, P2A_SCRIPT)), 'MALFORMED_ARK_TX'],
   };
