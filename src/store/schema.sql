@@ -139,19 +139,9 @@ create table ark_checkpoint_tx (
   position bigint not null,
   outpoint text not null unique,
   psbt text not null
-);
+, tapscript text);
 
 create index ark_checkpoint_tx_ark on ark_checkpoint_tx (ark_txid, position);
-
-create table ark_sweep (
-  txid text primary key,
-  commitment_txid text not null,
-  tx text not null,
-  created_at bigint not null,
-  confirmed_height bigint
-);
-
-create index ark_sweep_commitment on ark_sweep (commitment_txid, created_at);
 
 create table ark_conviction (
   id text primary key,
@@ -230,6 +220,31 @@ create index ark_vtxo_owed on ark_vtxo (swept, amount) where spent_by is null an
 create index ark_vtxo_unrolled on ark_vtxo (updated_at) where unrolled = 1;
 
 create index ark_offchain_tx_pending on ark_offchain_tx (txid) where finalized_at is null;
+
+create table ark_sweep_batch (
+  sweep_txid text not null,
+  commitment_txid text not null,
+  primary key (sweep_txid, commitment_txid)
+);
+
+create index ark_sweep_batch_commitment on ark_sweep_batch (commitment_txid);
+
+create table ark_sweep (
+  txid text primary key,
+  tx text not null,
+  fee bigint not null,
+  height bigint not null,
+  created_at bigint not null,
+  confirmed_height bigint
+);
+
+create index ark_sweep_confirmed on ark_sweep (confirmed_height);
+
+create table ark_closed_case (
+  outpoint text primary key,
+  outcome text not null check (outcome in ('answered', 'lost')),
+  closed_at bigint not null
+);
 
 create index ark_conviction_created on ark_conviction (created_at);
 

@@ -5,6 +5,7 @@ import type { AssetId } from '../../src/ark/protocol/asset-packet.ts';
 import * as ancestry from '../../src/ark/server/store/ancestry.ts';
 import * as assets from '../../src/ark/server/store/assets.ts';
 import * as batches from '../../src/ark/server/store/batches.ts';
+import * as cases from '../../src/ark/server/store/cases.ts';
 import * as convictions from '../../src/ark/server/store/convictions.ts';
 import * as intents from '../../src/ark/server/store/intents.ts';
 import * as liquidity from '../../src/ark/server/store/liquidity.ts';
@@ -31,6 +32,7 @@ const STORES = {
   ...liquidity,
   ...virtualTxs,
   ...batches,
+  ...cases,
   ...convictions,
   ...intents,
   ...offchain,
@@ -137,7 +139,7 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
       createdAt: LATE,
       assetChanges: [{ assetId: coin, amount: 2n ** 70n, issued }],
     },
-    [{ txid: id('checkpoint'), arkTxid: id('ark'), outpoint: at('a'), psbt: 'checkpoint' }],
+    [{ txid: id('checkpoint'), arkTxid: id('ark'), outpoint: at('a'), psbt: 'checkpoint', tapscript: '51' }],
   );
   for (const filter of ['all', 'spendable', 'spent', 'recoverable', 'renewable', 'pending'] as const) {
     await call('vtxosByScript', { ...query, filter });
@@ -182,6 +184,8 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('confirmBatch', id('final'), 800_000);
   await call('unsweptBatches');
   await call('closeBatch', 'final');
+  await call('reopenBatch', id('final'));
+  await call('openCommitments');
   await call('batchById', 'final');
   await call('batchByCommitment', id('other'));
   await call('confirmBatch', id('final'), null);
@@ -192,6 +196,7 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('insertTreeTxs', [{ ...node, children: { 0: id('leaf') }, psbt: 'root' }]);
   await call('treeTxs', id('final'), 'vtxo', page);
   await call('treeTxById', id('root'));
+  await call('treeLinks', id('final'), 'vtxo');
   await call('insertForfeits', id('final'), [{ outpoint: at('b'), connector: at('k'), txid: id('f'), psbt: 'f' }]);
   await call('forfeitTxids', id('final'), page);
   await call('forfeitOf', at('b'));
@@ -203,11 +208,16 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('ancestorsDownTo', [at('d')], LATE);
   await call('owed');
   await call('askAnything');
+  await call('areConnectorsNeeded', id('final'));
   await call('deleteBatchArtifacts', id('final'));
 
   await call('markUnrolled', id('a'), NOW + 2);
   await call('markUnrolled', id('c'), NOW + 2);
-  await call('spentAndUnrolled');
+  await call('openCases');
+  await call('exposure');
+  await call('closeCase', at('a'), 'answered', LATE);
+  await call('closeCase', at('a'), 'lost', LATE);
+  await call('openCases');
   await call('unclaimed');
   await call('markClaimed', at('c'), id('claim'), NOW + 3);
   await call('unmarkClaimed', id('claim'), NOW + 4);
@@ -217,7 +227,9 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('unrolledAmong', [id('d')]);
   await call('descentOf', [id('a'), id('d')]);
   await call('resumeVtxos', [id('d')], new Set([id('other')]), NOW + 5);
-  await call('markSwept', [id('d')], NOW + 6);
+  await call('markSwept', [id('d'), id('a')], NOW + 6);
+  await call('unmarkSwept', [id('d')], 330n, NOW + 7);
+  await call('markVirtual', id('c'), NOW + 7);
   await call('txidsToWatch');
 
   const charge = { id: 'x', script: '5120aa', crime: 'NONCES', batchId: 'final', reason: 'late' } as const;
@@ -254,10 +266,17 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('insertSigner', { ...brought, createdAt: LATE });
   await call('signers');
 
-  await call('insertSweep', { txid: id('sweep'), commitmentTxid: id('final'), tx: '00', createdAt: LATE });
-  await call('unconfirmedSweeps');
+  const sweep = { tx: '00', fee: 2_100_000_000_000_000n, height: 800_000, createdAt: LATE };
+  await call('insertSweep', { ...sweep, txid: id('sweep') }, [id('final'), id('other')]);
+  await call('insertSweep', { ...sweep, txid: id('reclaim') }, []);
+  await call('openSweeps', 800_001);
   await call('confirmSweep', id('sweep'), 800_001);
+  await call('confirmSweep', id('reclaim'), 800_000);
+  await call('openSweeps', 800_001);
+  await call('confirmSweep', id('reclaim'), null);
+  await call('openSweeps', 800_002);
   await call('sweepsOf', id('final'));
+  await call('sweptCommitments', id('sweep'));
   await call('deleteSweep', id('sweep'));
   await call('vtxosByScript', query);
   return { answers, called };

@@ -141,7 +141,7 @@ export async function buildBatch(
     await ctx.wallet.spendable(),
   );
   if (!commitment) throw new UnfitError('the server lacks the liquidity for this batch', []);
-  ctx.wallet.reserve(commitment.coins, id);
+  if (!ctx.wallet.reserve(commitment.coins, id)) throw new UnfitError('a coin of this batch is wanted elsewhere', []);
   const commitmentTxid = txidOf(commitment.psbt.tx);
   const connectorGraph = connectorPlan && rootConnectorTree(connectorPlan, commitmentTxid);
   return {

@@ -5,6 +5,7 @@
 import type { Txid } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import { parseTx } from '../../bitcoin/tx.ts';
+import type { CommitmentFees } from './commitment-fees.ts';
 import type { ArkContext } from './context.ts';
 import { revertAssetChanges } from './store/assets.ts';
 import { type Batch, confirmBatch, deleteBatchArtifacts, failBatch } from './store/batches.ts';
@@ -19,6 +20,10 @@ export interface BatchFate {
 const BURIED_BELOW = 6;
 
 const isRefusal = (error: unknown): error is ProtocolError => error instanceof ProtocolError;
+
+/** Blocks that a commitment may wait in the mempool before more is paid for it. */
+const PATIENCE = 2;
+const CONFIRM_WITHIN_BLOCKS = 2;
 
 /** A node's definite no: the transaction is not and will not be in its mempool as it stands. */
 export const isRejection = (error: unknown): boolean => isRefusal(error) && error.code !== 'TX_ALREADY_IN_CHAIN';
@@ -36,13 +41,16 @@ export async function undoBatch(ctx: ArkContext, batch: Batch, from: 'pending' |
   });
 }
 
-export function createBatchFate(ctx: ArkContext): BatchFate {
+export function createBatchFate(ctx: ArkContext, fees: CommitmentFees): BatchFate {
   const { db, chain, clock, log } = ctx;
+  /** Batch → height at which its commitment was first seen to wait. */
+  const waitsSince = new Map<string, number>();
   /** Batch → height at which its commitment was first missed. */
   const missedAt = new Map<string, number>();
 
   async function confirm(batch: Batch, height: number): Promise<void> {
     missedAt.delete(batch.id);
+    waitsSince.delete(batch.id);
     const leaves = leavesOf(batch);
     const unrolled = await db.write((tx) => unrolledAmong(tx, leaves));
     const found = await Promise.all(unrolled.map((txid) => chain.transaction(txid)));
@@ -71,14 +79,29 @@ export function createBatchFate(ctx: ArkContext): BatchFate {
     } catch (error) {
       log.error({ err: error, commitmentTxid: batch.commitmentTxid }, 'a commitment transaction is not in the mempool');
       if (isRefusal(error) && error.code === 'TX_MISSING_INPUTS') await suspend(batch);
+      // Perhaps the mempool has become too dear for it.
+      else if (isRefusal(error)) await payMore(batch);
     }
+  }
+
+  async function payMore(batch: Batch): Promise<void> {
+    const rate = await chain.feeRate(CONFIRM_WITHIN_BLOCKS);
+    await fees.speedUp(parseTx(batch.commitmentTx!), (vsize) => BigInt(Math.ceil(vsize * rate)));
+  }
+
+  async function hurry(batch: Batch): Promise<void> {
+    const { height } = await chain.tip();
+    const since = waitsSince.get(batch.id) ?? height;
+    waitsSince.set(batch.id, since);
+    if (height - since >= PATIENCE) await payMore(batch);
   }
 
   return {
     async follow(batch) {
       const found = await chain.transaction(batch.commitmentTxid!);
       if (found?.confirmation) return confirm(batch, found.confirmation.height);
-      if (!found) await rebroadcast(batch);
+      if (found) await hurry(batch);
+      else await rebroadcast(batch);
     },
   };
 }

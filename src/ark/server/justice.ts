@@ -2,206 +2,205 @@
  * Answers VTXOs that were put on chain although they were spent: paid on off-chain, their checkpoint follows, so that
  * the receiver keeps what is theirs and the server can take back the rest; settled in a batch, the forfeit follows, once
  * the connector it needs is on chain. Each step waits for a confirmation, as a TRUC transaction has one unconfirmed
- * parent at most. Looks again at every block and remembers nothing that the chain and the books do not say.
+ * parent at most, and pays more the nearer the exit delay comes to its end. Looks again at every block and remembers
+ * nothing that the chain and the books do not say.
  */
-import { equal, type OutpointKey, parseOutpoint, type Txid } from '../../base/bytes.ts';
+import { type OutpointKey, parseOutpoint, type Txid } from '../../base/bytes.ts';
 import { invariant } from '../../base/errors.ts';
-import { type Psbt, parsePsbt, prevoutsOf, withInput } from '../../bitcoin/psbt.ts';
-import { taprootSighash } from '../../bitcoin/sighash.ts';
-import { toSequence } from '../../bitcoin/timelock.ts';
-import { type Tx, type TxOut, txIn, txidOf, vsizeOf } from '../../bitcoin/tx.ts';
-import type { Tip } from '../../chain/chain.ts';
-import { completeForfeit } from '../protocol/forfeit.ts';
-import { finalize, keysAmong, leafOfVtxo, revealedLeaf, withClosure } from '../protocol/leaf-spend.ts';
-import { checkpointScript } from '../protocol/offchain.ts';
+import { sumSats } from '../../base/units.ts';
+import type { Tx } from '../../bitcoin/tx.ts';
+import type { ChainOutput, Confirmation, Tip } from '../../chain/chain.ts';
+import { blocksLeft, urgentFee } from '../protocol/urgency.ts';
+import { createAnswers } from './answers.ts';
+import type { CommitmentFees } from './commitment-fees.ts';
 import type { ArkContext } from './context.ts';
-import type { FeeBumper } from './fee-bumper.ts';
-import { checkpointTapscript } from './offchain.ts';
-import { forfeitOf, treeTxById } from './store/batches.ts';
+import type { FeeBumper, Secured } from './fee-bumper.ts';
+import { forfeitOf } from './store/batches.ts';
+import { closeCase, openCases } from './store/cases.ts';
 import { checkpointById, offchainTxById } from './store/offchain.ts';
-import { spentAndUnrolled, type Vtxo } from './store/vtxos.ts';
+import type { Vtxo } from './store/vtxos.ts';
+import type { Unrolls } from './unrolls.ts';
 
 export interface Justice {
   /** Takes the next step of every open case. */
   pursue(): Promise<void>;
 }
 
-/** `open` cases are looked at again at the next block. */
-type Verdict = 'open' | 'closed';
+/** What has to confirm next for a case, and how many blocks there are for it. */
+interface Step {
+  readonly txid: Txid;
+  /** Signs it. */
+  readonly make: () => Tx;
+  /** Set where it is a commitment transaction, which pays by itself if not enough. */
+  readonly commitment?: boolean;
+  readonly left: number;
+  readonly total: number;
+  /** Satoshi that it may cost. */
+  readonly stake: bigint;
+}
 
-/** What became of an unrolled VTXO's output; `waiting` for its confirmation, or for somebody else to act first. */
-type Fate = 'waiting' | 'unspent' | 'answered' | 'lost';
+/** What became of an unrolled VTXO's output; `answered` is no end before the answer is in a block. */
+type Fate = 'unseen' | 'open' | 'answered' | 'lost';
 
 /**
  * Confirmations before the server broadcasts a checkpoint. Most who unroll a spent VTXO are its receivers on their way
  * out, and broadcast the checkpoint themselves in the very next block; the server's child would only be in their way.
  */
 const RECEIVERS_TURN = 2;
-const SWEEP_VERSION = 2;
-const CONFIRM_WITHIN_BLOCKS = 6;
+/** A case is closed when what ended it has this many confirmations: no reorganization is expected to reach so far. */
+export const CLOSED_AT_DEPTH = 12;
 
-export function createJustice(ctx: ArkContext, bumper: FeeBumper): Justice {
-  const { chain, db, log, signer } = ctx;
-  const closed = new Set<OutpointKey>();
+export interface JusticeParts {
+  readonly ctx: ArkContext;
+  readonly bumper: FeeBumper;
+  readonly commitmentFees: CommitmentFees;
+  readonly unrolls: Unrolls;
+}
+
+export function createJustice({ ctx, bumper, commitmentFees, unrolls }: JusticeParts): Justice {
+  const { chain, db, log } = ctx;
+  const answers = createAnswers(ctx);
+  /** What was reported of which case, so that it is reported once. */
+  const reported = new Map<OutpointKey, string>();
 
   async function pursue(): Promise<void> {
     const tip = await chain.tip();
-    for (const vtxo of await spentAndUnrolled(db)) {
-      if (closed.has(vtxo.outpoint)) continue;
+    const steps: Step[] = [];
+    for (const vtxo of await openCases(db)) {
       try {
-        if ((await (vtxo.arkTxid ? enforceCheckpoint(vtxo, tip) : enforceForfeit(vtxo, tip))) === 'closed') {
-          closed.add(vtxo.outpoint);
-        }
+        steps.push(...(await (vtxo.arkTxid ? checkpointStep(vtxo, tip) : forfeitStep(vtxo, tip))));
       } catch (error) {
         log.error({ err: error, outpoint: vtxo.outpoint }, 'could not act on an unrolled VTXO that was spent');
       }
     }
+    if (steps.length === 0) return;
+    const rate = await chain.feeRate(1);
+    for (const step of inOrder(steps)) {
+      try {
+        await take(step, rate);
+      } catch (error) {
+        log.error({ err: error, txid: step.txid }, 'could not broadcast an answer to fraud');
+      }
+    }
   }
 
-  /** What became of an unrolled VTXO's output. The server's turn comes once it has `patience` confirmations. */
-  async function fateOf(vtxo: Vtxo, answer: Txid, patience: number, tip: Tip): Promise<Fate> {
+  async function take(step: Step, rate: number): Promise<void> {
+    const price = (vsize: number): bigint | undefined => urgentFee(vsize, { ...step, rate });
+    const tx = step.make();
+    const result = await (step.commitment ? commitmentFees.speedUp(tx, price) : bumper.secure(tx, price, step.stake));
+    const about = { txid: step.txid, blocksLeft: step.left, stake: `${step.stake}`, rate };
+    if (TROUBLES[result]) log.error(about, TROUBLES[result]);
+    else log.debug({ ...about, result }, 'an answer to fraud is on its way');
+  }
+
+  async function fateOf(vtxo: Vtxo, answer: Txid): Promise<{ fate: Fate; output: ChainOutput | undefined }> {
     const output = await chain.output(parseOutpoint(vtxo.outpoint));
-    if (!output?.confirmation) return 'waiting';
-    if (!output.spentBy) return tip.height - output.confirmation.height + 1 < patience ? 'waiting' : 'unspent';
-    if (output.spentBy.txid === answer) return 'answered';
-    // As long as the other transaction is not in a block it can be replaced, or fail to confirm.
-    return output.spentBy.confirmation ? 'lost' : 'unspent';
+    if (!output) await unrolls.checkGone(vtxo);
+    const by = output?.spentBy;
+    // As long as another transaction is not in a block it can be replaced, or fail to confirm.
+    const fate = !output ? 'unseen' : by?.txid === answer ? 'answered' : by?.confirmation ? 'lost' : 'open';
+    return { fate, output };
   }
 
-  function giveUp(vtxo: Vtxo): Verdict {
-    ctx.metrics.fraud.add({ kind: vtxo.arkTxid ? 'checkpoint' : 'forfeit', outcome: 'failed' });
-    log.error(
-      { outpoint: vtxo.outpoint, amount: `${vtxo.amount}` },
-      'a spent VTXO was taken on chain before the answer',
-    );
-    return 'closed';
-  }
+  const depthOf = (at: Confirmation | undefined, tip: Tip): number => (at ? tip.height - at.height + 1 : 0);
 
-  async function enforceCheckpoint(vtxo: Vtxo, tip: Tip): Promise<Verdict> {
+  async function checkpointStep(vtxo: Vtxo, tip: Tip): Promise<Step[]> {
     const offchain = await offchainTxById(db, vtxo.arkTxid!);
     // Without finality the sender never signed the checkpoint: it was the sender's to take.
-    if (offchain?.finalizedAt === undefined) return 'open';
+    if (offchain?.finalizedAt === undefined) return [];
     const stored = await checkpointById(db, vtxo.spentBy!);
     invariant(stored, 'a VTXO spent off-chain has its checkpoint');
-    const checkpoint = finalize(parsePsbt(stored.psbt));
-    switch (await fateOf(vtxo, stored.txid, RECEIVERS_TURN, tip)) {
-      case 'waiting':
-        return 'open';
-      case 'lost':
-        return giveUp(vtxo);
-      case 'unspent':
-        await bumper.broadcast(checkpoint);
-        return 'open';
-      case 'answered':
-        return reclaimCheckpoint(parsePsbt(stored.psbt), tip);
+    const { fate, output } = await fateOf(vtxo, stored.txid);
+    const by = output?.spentBy?.confirmation;
+    if (fate === 'lost') return giveUp(vtxo, by, tip);
+    if (fate === 'answered' && by) {
+      report(vtxo, 'answered');
+      // What is left in the checkpoint is taken back by the sweeper, unless an ark transaction goes on from there.
+      const rest = (await chain.output({ txid: stored.txid, vout: 0 }))?.spentBy?.confirmation;
+      if (depthOf(rest, tip) >= CLOSED_AT_DEPTH) await close(vtxo, 'answered');
+      return [];
     }
+    if (depthOf(output?.confirmation, tip) < RECEIVERS_TURN) return [];
+    return [step(vtxo, output?.confirmation, tip, 0, stored.txid, () => answers.checkpoint(stored.psbt))];
   }
 
-  /** Takes a checkpoint's output back once its delay is over and no ark transaction claimed it. */
-  async function reclaimCheckpoint(checkpoint: Psbt, tip: Tip): Promise<Verdict> {
-    const outpoint = { txid: txidOf(checkpoint.tx), vout: 0 };
-    const output = await chain.output(outpoint);
-    if (!output?.confirmation) return 'open';
-    if (output.spentBy) return output.spentBy.confirmation ? 'closed' : 'open';
-    if (!equal(ownExit(checkpoint).vtxo.script, output.script)) {
-      log.error({ checkpoint: outpoint.txid }, 'a checkpoint has the exit delay of an older configuration');
-      return 'closed';
-    }
-    const { checkpointExitDelay: delay, dust } = ctx.settings();
-    const { height, blockTime } = output.confirmation;
-    const waited = delay.type === 'blocks' ? tip.height + 1 - height : tip.medianTime - blockTime;
-    if (waited < delay.value) return 'open';
-    const rate = await chain.feeRate(CONFIRM_WITHIN_BLOCKS);
-    const prevout = { value: output.value, script: output.script };
-    const draft = (value: bigint): Tx => ({
-      version: SWEEP_VERSION,
-      inputs: [txIn(outpoint, toSequence(delay))],
-      outputs: [{ value, script: ctx.wallet.script }],
-      locktime: 0,
-    });
-    const value = prevout.value - BigInt(Math.ceil(vsizeOf(signReclaim(checkpoint, draft(0n), prevout)) * rate));
-    if (value < dust) return 'closed';
-    const txid = await chain.broadcast(signReclaim(checkpoint, draft(value), prevout));
-    log.info({ txid, checkpoint: outpoint.txid }, 'took a checkpoint back');
-    return 'open';
-  }
-
-  /** The script of a checkpoint's output under the delay in force, and the server's leaf in it. */
-  function ownExit(checkpoint: Psbt) {
-    const own = checkpointTapscript(ctx);
-    const collaborative = revealedLeaf(checkpoint.inputs[0]!);
-    invariant(collaborative, 'a checkpoint reveals its leaf');
-    const vtxo = checkpointScript(ctx.secp, own, collaborative.script);
-    const leaf = leafOfVtxo(vtxo, own);
-    invariant(leaf, 'a checkpoint has the exit of the server');
-    return { vtxo, leaf };
-  }
-
-  function signReclaim(checkpoint: Psbt, tx: Tx, prevout: TxOut): Tx {
-    const { leaf } = ownExit(checkpoint);
-    const message = taprootSighash(tx, 0, [prevout], { leafHash: leaf.hash });
-    invariant(message, 'a reclaim has a sighash');
-    const witness = [signer.sign('forfeit', message), leaf.script, leaf.controlBlock];
-    return { ...tx, inputs: tx.inputs.map((input) => ({ ...input, witness })) };
-  }
-
-  async function enforceForfeit(vtxo: Vtxo, tip: Tip): Promise<Verdict> {
+  async function forfeitStep(vtxo: Vtxo, tip: Tip): Promise<Step[]> {
     const forfeit = await forfeitOf(db, vtxo.outpoint);
-    // Settled as recoverable: there was no forfeit, and no branch left to unroll either.
-    if (!forfeit) return 'closed';
-    const connector = parseOutpoint(forfeit.connector).txid;
-    switch (await fateOf(vtxo, forfeit.txid, 1, tip)) {
-      case 'waiting':
-        // The connector takes blocks of its own to get there, so it sets out as soon as the VTXO is seen.
-        await raiseConnector(connector);
-        return 'open';
-      case 'lost':
-        return giveUp(vtxo);
-      case 'answered':
-        return (await chain.transaction(forfeit.txid))?.confirmation ? 'closed' : 'open';
-      case 'unspent':
-        if (await raiseConnector(connector)) await bumper.broadcast(signForfeit(parsePsbt(forfeit.psbt)));
-        return 'open';
+    invariant(forfeit, 'a settled VTXO that owed a forfeit has one');
+    const { fate, output } = await fateOf(vtxo, forfeit.txid);
+    const by = output?.spentBy?.confirmation;
+    if (fate === 'lost') return giveUp(vtxo, by, tip);
+    if (fate === 'answered' && by) {
+      report(vtxo, 'answered');
+      if (depthOf(by, tip) >= CLOSED_AT_DEPTH) await close(vtxo, 'answered');
+      return [];
     }
+    if (fate === 'unseen') return [];
+    // The connector takes blocks of its own to get there, so it sets out as soon as the VTXO is seen.
+    const branch = await answers.branchTo(forfeit);
+    const at = output?.confirmation;
+    const commitmentTxid = branch[0]!.commitmentTxid;
+    const commitment = await chain.transaction(commitmentTxid);
+    if (!commitment?.confirmation) {
+      if (!commitment) return [];
+      return [{ ...step(vtxo, at, tip, branch.length + 1, commitmentTxid, () => commitment.tx), commitment: true }];
+    }
+    for (const [i, node] of branch.entries()) {
+      if ((await chain.transaction(node.txid))?.confirmation) continue;
+      return [step(vtxo, at, tip, branch.length - i, node.txid, () => answers.connector(node))];
+    }
+    return at ? [step(vtxo, at, tip, 0, forfeit.txid, () => answers.forfeit(forfeit))] : [];
   }
 
-  /** Brings the branch down to a connector on chain, one transaction a block. True once the connector is confirmed. */
-  async function raiseConnector(leaf: Txid): Promise<boolean> {
-    const found = await chain.transaction(leaf);
-    if (found) return found.confirmation !== undefined;
-    const node = await treeTxById(db, leaf);
-    invariant(node, 'a forfeit names a connector of its batch');
-    const parent = await chain.transaction(node.parentTxid);
-    const ready = parent ? parent.confirmation !== undefined : await raiseConnector(node.parentTxid);
-    if (ready) await bumper.broadcast(signConnector(parsePsbt(node.psbt)));
-    return false;
+  /** `after` steps follow this one, a block and a share of the stake for each. */
+  function step(
+    vtxo: Vtxo,
+    since: Confirmation | undefined,
+    tip: Tip,
+    after: number,
+    txid: Txid,
+    make: () => Tx,
+  ): Step {
+    const { left, total } = blocksLeft(ctx.settings().unilateralExitDelay, since, tip);
+    return { txid, make, left: left - after, total: total - after, stake: vtxo.amount / BigInt(after + 1) };
   }
 
-  const signConnectorInput = (tx: Tx, index: number, prevouts: readonly TxOut[]): Uint8Array => {
-    const message = taprootSighash(tx, index, prevouts);
-    invariant(message, 'a connector input has a sighash');
-    return signer.sign('connector', message);
-  };
-
-  function signConnector(psbt: Psbt): Tx {
-    const tapKeySig = signConnectorInput(psbt.tx, 0, prevoutsOf(psbt)!);
-    return finalize(withInput(psbt, 0, { tapKeySig }));
+  async function giveUp(vtxo: Vtxo, at: Confirmation | undefined, tip: Tip): Promise<Step[]> {
+    report(vtxo, 'lost');
+    if (depthOf(at, tip) >= CLOSED_AT_DEPTH) await close(vtxo, 'lost');
+    return [];
   }
 
-  function signForfeit(psbt: Psbt): Tx {
-    const vtxoIndex = psbt.inputs[0]!.tapLeafScripts.length > 0 ? 0 : 1;
-    const revealed = revealedLeaf(psbt.inputs[vtxoIndex]!);
-    const leaf = revealed && withClosure(revealed);
-    const [signerKey] = leaf ? keysAmong(leaf.closure, ctx.signers.all()) : [];
-    invariant(leaf && signerKey, 'a stored forfeit reveals its leaf, which asks for a key of the server');
-    return completeForfeit(
-      { psbt, vtxoIndex, leaf },
-      {
-        signer: ctx.signers.signerOf(signerKey),
-        connectorWitness: (tx, index, prevouts) => [signConnectorInput(tx, index, prevouts)],
-      },
-    );
+  function report({ outpoint, amount, arkTxid }: Vtxo, outcome: 'answered' | 'lost'): void {
+    if (reported.get(outpoint) === outcome) return;
+    reported.set(outpoint, outcome);
+    const about = { outpoint, amount: `${amount}` };
+    const kind = arkTxid ? 'checkpoint' : 'forfeit';
+    ctx.metrics.fraud.add({ kind, outcome: outcome === 'lost' ? 'failed' : 'answered' });
+    if (outcome === 'lost') log.error(about, 'a spent VTXO was taken on chain before the answer');
+    else log.info(about, 'a spent VTXO that was put on chain is answered');
+  }
+
+  async function close({ outpoint }: Vtxo, outcome: 'answered' | 'lost'): Promise<void> {
+    await db.write((tx) => closeCase(tx, outpoint, outcome, ctx.nowSeconds()));
+    reported.delete(outpoint);
   }
 
   return { pursue };
+}
+
+const TROUBLES: Partial<Record<Secured, string>> = {
+  'no-coin': 'no confirmed coin can pay for an answer to fraud: the wallet needs more, or smaller, coins',
+  'too-dear': 'an answer to fraud costs more than is at stake, and waits for lower fees',
+  refused: 'the network does not take an answer to fraud',
+};
+
+/** The most urgent first, then those with more at stake; a transaction that several cases need is worth all of them. */
+function inOrder(steps: readonly Step[]): Step[] {
+  const byTxid = Map.groupBy(steps, ({ txid }) => txid);
+  const merged = [...byTxid.values()].map((same) => {
+    const urgent = same.reduce((a, b) => (b.left < a.left ? b : a));
+    return { ...urgent, stake: sumSats(same.map(({ stake }) => stake)) };
+  });
+  return merged.sort((a, b) => a.left - b.left || (a.stake < b.stake ? 1 : -1));
 }

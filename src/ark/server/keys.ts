@@ -6,7 +6,7 @@ import type { Signer } from '../../runtime/signer.ts';
 import type { ArkPublicKeys } from '../protocol/settings.ts';
 
 /** Keys that stay the same for the life of the server. */
-export type ArkKeyName = 'forfeit' | 'operator' | 'wallet' | 'connector';
+export type ArkKeyName = 'forfeit' | 'operator' | 'wallet' | 'connector' | 'reserve';
 
 export interface ArkKeys {
   readonly fixed: Readonly<Record<ArkKeyName, Bytes>>;
@@ -26,6 +26,7 @@ const PATHS = {
   connector: "m/7070'/0'/4'",
   vault: "m/7070'/0'/5'",
   delegate: "m/7070'/0'/6'",
+  reserve: "m/7070'/0'/7'",
 } as const;
 
 const signerPath = (generation: number): string => (generation === 0 ? "m/7070'/0'/0'" : `m/7070'/1'/${generation}'`);
@@ -44,6 +45,7 @@ export function deriveArkKeys(seed: Bytes): ArkKeys {
       operator: derive(PATHS.operator),
       wallet: derive(PATHS.wallet),
       connector: derive(PATHS.connector),
+      reserve: derive(PATHS.reserve),
     },
     signer: (generation) => derive(signerPath(generation)),
     vault: derive(PATHS.vault),

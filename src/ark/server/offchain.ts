@@ -64,6 +64,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
   async function submit(signedArkTx: string, checkpointTxs: readonly string[]): Promise<SubmittedTx> {
     const settings = ctx.settings();
     const tip = await ctx.chain.tip();
+    const ownExit = checkpointTapscript(ctx);
     const submission = parseSubmission(
       secp,
       { signedArkTx, checkpointTxs },
@@ -71,7 +72,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
         signers: ctx.signers.signing(),
         minExitDelay: settings.unilateralExitDelay,
         allowBlockType: settings.batchExpiry.type === 'blocks',
-        checkpointTapscript: checkpointTapscript(ctx),
+        checkpointTapscript: ownExit,
         dust: settings.dust,
         vtxoMinAmount: settings.vtxoMinAmount,
         vtxoMaxAmount: settings.vtxoMaxAmount,
@@ -100,6 +101,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
         arkTxid: submission.arkTxid,
         outpoint: outpointKey(outpoint),
         psbt: psbtBase64(cosigned.checkpoints[i]!),
+        tapscript: toHex(ownExit),
       }),
     );
     const offchain = {

@@ -1,12 +1,8 @@
 /** The Ark server: its services wired together by hand, its two doors, its start and stop. */
 import type { Hono } from 'hono';
-import { type Bytes, fromHex, toHex } from '../../base/bytes.ts';
-import { invariant } from '../../base/errors.ts';
+import { type Bytes, toHex } from '../../base/bytes.ts';
 import { unixSeconds } from '../../base/units.ts';
-import { addressOf } from '../../bitcoin/address.ts';
-import { p2wpkh } from '../../bitcoin/script.ts';
 import type { Chain } from '../../chain/chain.ts';
-import { hash160 } from '../../crypto/hash.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Entropy } from '../../runtime/entropy.ts';
@@ -17,9 +13,11 @@ import type { Db } from '../../store/db.ts';
 import type { ArkSettings } from '../protocol/settings.ts';
 import { printInfo } from '../wire/info.ts';
 import { mountAdminApi } from './admin-api.ts';
+import { createBatchFate } from './batch-fate.ts';
 import { createBatchRunner } from './batch-runner.ts';
 import { createSettler } from './batch-settle.ts';
 import { createClaimWatch } from './claims.ts';
+import { createCommitmentFees } from './commitment-fees.ts';
 import type { ArkContext } from './context.ts';
 import { createDoor } from './door.ts';
 import { createEventHub } from './event-hub.ts';
@@ -40,6 +38,7 @@ import { createSignerKeys } from './signer-keys.ts';
 import { countQueued } from './store/intents.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createSweeper } from './sweeper.ts';
+import { createUnrolls } from './unrolls.ts';
 import { createServerWallet } from './wallet.ts';
 import { createChainWatcher } from './watcher.ts';
 
@@ -77,9 +76,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const live = await createLiveSettings(db, parts.settings, nowSeconds);
   const signers = await createSignerKeys({ db, secp, entropy, keys: parts.keys, nowSeconds });
   const publicKeys = publicKeysOf(signer);
-  const forfeitScript = p2wpkh(hash160(fromHex(publicKeys.forfeit)));
-  const forfeitAddress = addressOf(chain.network, forfeitScript);
-  invariant(forfeitAddress, 'a P2WPKH script has an address');
+  const wallet = createServerWallet(secp, chain, signer, db);
   const ctx: ArkContext = {
     db,
     chain,
@@ -90,8 +87,8 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
     metrics: createArkMetrics(parts.metrics),
     signer,
     publicKeys,
-    forfeitScript,
-    wallet: createServerWallet(secp, chain, signer),
+    forfeitScript: wallet.script,
+    wallet,
     signers,
     settings: live.current,
     nowSeconds,
@@ -106,7 +103,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
       publicKeys,
       signer: signers.current(),
       deprecatedSigners: signers.deprecated(),
-      forfeitAddress,
+      forfeitAddress: wallet.address,
       checkpointTapscript: toHex(checkpointTapscript(ctx)),
     });
 
@@ -118,9 +115,17 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const registration = createRegistration(ctx, () => batches.intentQueued());
   const batches = createBatchRunner({ ctx, hub, registration, settler });
   const offchain = createOffchainService(ctx, notifier);
-  const sweeper = createSweeper(ctx, notifier);
-  const justice = createJustice(ctx, createFeeBumper(ctx));
-  const watcher = createChainWatcher(ctx, settler, [justice.pursue, sweeper.sweep, createClaimWatch(ctx)]);
+  const unrolls = createUnrolls(ctx);
+  const sweeper = createSweeper(ctx, notifier, unrolls);
+  const commitmentFees = createCommitmentFees(ctx);
+  const justice = createJustice({ ctx, bumper: createFeeBumper(ctx), commitmentFees, unrolls });
+  const watcher = createChainWatcher({
+    ctx,
+    settler,
+    fate: createBatchFate(ctx, commitmentFees),
+    unrolls,
+    chores: [justice.pursue, createClaimWatch(ctx, unrolls), sweeper.sweep],
+  });
 
   const health = createHealth(ctx);
   mountGauges(parts.metrics, { ctx, health, hub, notifier, subscriptions });

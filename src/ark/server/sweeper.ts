@@ -1,190 +1,222 @@
 /**
- * Takes back what is left of expired batches: the batch output, or after a partial unroll whatever outputs of its tree
- * stand on chain unspent. Looks again at every block and remembers nothing that the chain and the books do not say.
+ * Takes back what is the server's again: expired batches, many in one transaction, and checkpoints that nobody went on
+ * from. Follows each sweep until it is buried: broadcasts it again, replaces it by a dearer one, and where another
+ * transaction wins takes back what it had marked. Looks again at every block; what is recorded are the sweeps alone.
  */
-import { fromHex, type Outpoint, type Txid, toHex } from '../../base/bytes.ts';
-import { invariant, ProtocolError } from '../../base/errors.ts';
-import { type FeeRate, sumSats } from '../../base/units.ts';
-import { parsePsbt } from '../../bitcoin/psbt.ts';
-import { taprootSighash } from '../../bitcoin/sighash.ts';
-import { controlBlock, leafHash, outputKey } from '../../bitcoin/taproot.ts';
-import { isMature, type RelativeTimelock, toSequence } from '../../bitcoin/timelock.ts';
-import { parseTx, type Tx, type TxOut, txHex, txIn, txidOf, vsizeOf } from '../../bitcoin/tx.ts';
+import { outpointKey, type Txid } from '../../base/bytes.ts';
+import { ProtocolError } from '../../base/errors.ts';
+import { isMature } from '../../bitcoin/timelock.ts';
+import { parseTx, type Tx, txHex, txidOf, vsizeOf } from '../../bitcoin/tx.ts';
 import type { Confirmation, Tip } from '../../chain/chain.ts';
-import { BATCH_OUTPUT, batchAggregator, sweepScript } from '../protocol/batch-tree.ts';
-import { cosignersOf, expiryOf } from '../protocol/psbt-fields.ts';
+import { BATCH_OUTPUT } from '../protocol/batch-tree.ts';
 import type { ArkContext } from './context.ts';
 import type { Notifier } from './notifier.ts';
-import { type Batch, closeBatch, type TreeTx, treeTxs, unsweptBatches } from './store/batches.ts';
-import { confirmSweep, deleteSweep, insertSweep, type Sweep, unconfirmedSweeps } from './store/sweeps.ts';
-import { markSwept } from './store/vtxos.ts';
+import { BURIED_DEPTH, createRemnants } from './remnants.ts';
+import { closeBatch, reopenBatch, type TreeLink, treeLinks, unsweptBatches } from './store/batches.ts';
+import {
+  confirmSweep,
+  deleteSweep,
+  insertSweep,
+  openSweeps,
+  type Sweep,
+  sweepsOf,
+  sweptCommitments,
+} from './store/sweeps.ts';
+import { markSwept, unmarkSwept } from './store/vtxos.ts';
+import { inLoads, type Remnant, type SweepTx, signSweep, worthUpTo } from './sweep-tx.ts';
+import type { Unrolls } from './unrolls.ts';
 
 export interface Sweeper {
   /** Sweeps what is due and follows up on earlier sweeps. Call at start and at every block. */
   sweep(): Promise<void>;
 }
 
-/** An unspent output of a batch's tree, with the node that would have spent it. */
-interface Remnant {
-  readonly outpoint: Outpoint;
-  readonly output: TxOut;
-  readonly confirmation: Confirmation | undefined;
-  readonly node: TreeTx;
-}
-
-const SWEEP_VERSION = 2;
 const CONFIRM_WITHIN_BLOCKS = 6;
 
-export function createSweeper(ctx: ArkContext, notifier: Notifier): Sweeper {
-  const { db, chain, secp, log } = ctx;
-  // A recoverable VTXO is paid without forfeit, so its batch must be gone for good: a sweep in the mempool can still
-  // be replaced by the owner's own unroll. Regtest trades that for not having to mine one more block.
-  const waitsForBlock = chain.network !== 'regtest';
+export function createSweeper(ctx: ArkContext, notifier: Notifier, unrolls: Unrolls): Sweeper {
+  const { db, chain, log, wallet } = ctx;
+  // A recoverable VTXO is paid without forfeit, so its batch must be gone for good: a sweep in the mempool can still be
+  // replaced by the owner's own unroll, and one in the topmost block by the next. Regtest trades that for not having to
+  // mine more blocks.
+  const confirmationsToCount = chain.network === 'regtest' ? 0 : 2;
+  const collect = createRemnants(ctx);
+  /** Sweeps whose VTXOs this process has marked. */
+  const marked = new Set<Txid>();
+  /** Expired batches of which nothing is worth its fee → the rate below which that changes. */
+  const tooDear = new Map<string, number>();
 
   async function sweep(): Promise<void> {
     const tip = await chain.tip();
-    for (const earlier of await unconfirmedSweeps(db)) await followUp(earlier);
-    for (const batch of await unsweptBatches(db)) if (isMature(batch.expiresAt, tip)) await sweepBatch(batch, tip);
+    for (const earlier of await openSweeps(db, tip.height - BURIED_DEPTH)) await followUp(earlier, tip);
+    const rate = await chain.feeRate(CONFIRM_WITHIN_BLOCKS);
+    await replaceStuck(tip, rate);
+    await sweepAll(await ofExpiredBatches(tip, rate), rate, tip);
+    await sweepAll(worthTheirFee(await collect.ofCheckpoints(tip), rate), rate, tip);
   }
 
-  async function sweepBatch(batch: Batch, tip: Tip): Promise<void> {
-    const nodes = await nodesOf(batch.commitmentTxid!);
-    const remnants = await remnantsOf(batch, nodes);
-    if (remnants.length === 0) return db.write((tx) => closeBatch(tx, batch.id));
-    const expiry = expiryOf(parsePsbt(remnants[0]!.node.psbt).inputs[0]!);
-    invariant(expiry, 'a tree transaction names the expiry of its batch');
-    const mature = remnants.filter((remnant) => isUnlocked(remnant.confirmation, expiry, tip));
-    if (mature.length === 0) return;
-    const tx = signSweep(mature, expiry, await chain.feeRate(CONFIRM_WITHIN_BLOCKS));
-    if (!tx) return log.debug({ batch: batch.id }, 'what is left of a batch is not worth its fee');
-    await record(batch, tx);
-    const leaves = mature.flatMap(({ node }) => leavesBelow(node, nodes));
-    if (!waitsForBlock) await mark(tx, leaves);
-  }
+  const worthTheirFee = (remnants: readonly Remnant[], rate: number): Remnant[] =>
+    remnants.filter((remnant) => worthUpTo(remnant, wallet.script) > rate);
 
-  async function nodesOf(commitmentTxid: Txid): Promise<ReadonlyMap<Txid, TreeTx>> {
-    const all = { limit: Number.MAX_SAFE_INTEGER, offset: 0 };
-    const { txs } = await treeTxs(db, commitmentTxid, 'vtxo', all);
-    return new Map(txs.map((tx) => [tx.txid, tx]));
-  }
-
-  async function remnantsOf(batch: Batch, nodes: ReadonlyMap<Txid, TreeTx>): Promise<Remnant[]> {
-    const root = [...nodes.values()].find((node) => node.parentTxid === batch.commitmentTxid);
+  async function ofExpiredBatches(tip: Tip, rate: number): Promise<Remnant[]> {
     const found: Remnant[] = [];
-    const queue = root ? [{ outpoint: { txid: batch.commitmentTxid!, vout: BATCH_OUTPUT }, node: root }] : [];
-    for (let next = queue.shift(); next; next = queue.shift()) {
-      const { outpoint, node } = next;
-      const output = await chain.output(outpoint);
-      if (!output) continue;
-      if (!output.spentBy) found.push({ outpoint, output, confirmation: output.confirmation, node });
-      if (output.spentBy?.txid !== node.txid) continue;
-      for (const [vout, child] of Object.entries(node.children)) {
-        queue.push({ outpoint: { txid: node.txid, vout: Number(vout) }, node: nodes.get(child)! });
-      }
+    for (const batch of await unsweptBatches(db)) {
+      if (!isMature(batch.expiresAt, tip) || rate >= (tooDear.get(batch.id) ?? Number.POSITIVE_INFINITY)) continue;
+      const { remnants, isDone } = await collect.ofBatch(batch, tip);
+      if (isDone) await db.write((tx) => closeBatch(tx, batch.id));
+      const worth = worthTheirFee(remnants, rate);
+      found.push(...worth);
+      if (remnants.length === 0 || worth.length > 0) tooDear.delete(batch.id);
+      else postpone(batch.id, remnants, rate);
     }
     return found;
   }
 
-  function signSweep(remnants: readonly Remnant[], expiry: RelativeTimelock, rate: FeeRate): Tx | undefined {
-    const leaf = sweepScript(expiry, fromHex(ctx.publicKeys.forfeit).slice(1));
-    const aggregator = batchAggregator(secp, leaf);
-    const hash = leafHash(leaf);
-    const prevouts = remnants.map(({ output }) => ({ value: output.value, script: output.script }));
-    const controls = remnants.map(({ node }) => {
-      const cosigners = cosignersOf(parsePsbt(node.psbt).inputs[0]!).map(toHex);
-      const { internal } = aggregator.of(cosigners);
-      return controlBlock(internal, outputKey(secp, internal, hash).parity, []);
-    });
-    const unsigned = (value: bigint): Tx => ({
-      version: SWEEP_VERSION,
-      inputs: remnants.map(({ outpoint }) => txIn(outpoint, toSequence(expiry))),
-      outputs: [{ value, script: ctx.wallet.script }],
-      locktime: 0,
-    });
-    const withWitness = (tx: Tx, signatureOf: (index: number) => Uint8Array): Tx => ({
-      ...tx,
-      inputs: tx.inputs.map((input, i) => ({ ...input, witness: [signatureOf(i), leaf, controls[i]!] })),
-    });
-    const size = vsizeOf(withWitness(unsigned(0n), () => new Uint8Array(64)));
-    const value = sumSats(prevouts.map((output) => output.value)) - BigInt(Math.ceil(size * rate));
-    if (value < ctx.settings().dust) return undefined;
-    const tx = unsigned(value);
-    return withWitness(tx, (index) => {
-      const message = taprootSighash(tx, index, prevouts, { leafHash: hash });
-      invariant(message, 'a sweep input has a sighash');
-      return ctx.signer.sign('forfeit', message);
-    });
+  function postpone(batchId: string, remnants: readonly Remnant[], rate: number): void {
+    const below = Math.max(...remnants.map((remnant) => worthUpTo(remnant, wallet.script)));
+    tooDear.set(batchId, below);
+    log.warn({ batch: batchId, rate, below }, 'what is left of a batch is not worth its fee, and waits for lower ones');
   }
 
-  async function record(batch: Batch, tx: Tx): Promise<void> {
-    const commitmentTxid = batch.commitmentTxid!;
-    const row = { txid: txidOf(tx), commitmentTxid, tx: txHex(tx), createdAt: ctx.nowSeconds() };
-    await db.write((write) => insertSweep(write, row));
-    if (await broadcast(row)) log.info({ txid: row.txid, commitmentTxid }, 'swept an expired batch');
+  async function sweepAll(remnants: readonly Remnant[], rate: number, tip: Tip): Promise<void> {
+    for (const load of inLoads(remnants, wallet.script)) await sweepTogether(load, rate, tip);
   }
 
-  /** False when the network refuses the sweep, which is forgotten then: the next block brings a new look. */
-  async function broadcast(sweepTx: Pick<Sweep, 'txid' | 'tx'>): Promise<boolean> {
+  /** Where the network refuses them together, somebody else may be spending one of them: the halves are tried alone. */
+  async function sweepTogether(remnants: readonly Remnant[], rate: number, tip: Tip): Promise<void> {
+    const made = signSweep(ctx, remnants, rate);
+    if (!made) return log.debug({ outputs: remnants.length }, 'what could be swept does not cover its fee');
+    if ((await send(made, tip)) || remnants.length < 2) return;
+    const half = Math.ceil(remnants.length / 2);
+    await sweepTogether(remnants.slice(0, half), rate, tip);
+    await sweepTogether(remnants.slice(half), rate, tip);
+  }
+
+  /** Records and broadcasts a sweep. False when it was refused, which leaves no trace. */
+  async function send({ tx, fee, remnants }: SweepTx, tip: Tip): Promise<boolean> {
+    const commitments = [...new Set(remnants.flatMap(({ commitmentTxid }) => commitmentTxid ?? []))];
+    const row = { txid: txidOf(tx), tx: txHex(tx), fee, height: tip.height, createdAt: ctx.nowSeconds() };
+    await db.write((write) => insertSweep(write, row, commitments));
+    if (!(await broadcast(row))) {
+      await db.write((write) => deleteSweep(write, row.txid));
+      return false;
+    }
+    log.info({ txid: row.txid, outputs: remnants.length, batches: commitments.length }, 'swept what was due');
+    if (confirmationsToCount === 0) await mark(row.txid, tx);
+    return true;
+  }
+
+  async function broadcast({ txid, tx }: Pick<Sweep, 'txid' | 'tx'>): Promise<boolean> {
     try {
-      await chain.broadcast(parseTx(sweepTx.tx));
+      await chain.broadcast(parseTx(tx));
       ctx.metrics.sweeps.add({ outcome: 'broadcast' });
       return true;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      log.warn({ err: error, txid: sweepTx.txid }, 'a sweep was refused');
+      if (error.code === 'TX_ALREADY_IN_CHAIN') return true;
+      log.warn({ err: error, txid }, 'a sweep was refused');
       ctx.metrics.sweeps.add({ outcome: 'refused' });
-      await db.write((tx) => deleteSweep(tx, sweepTx.txid));
       return false;
     }
   }
 
-  async function followUp(earlier: Sweep): Promise<void> {
+  async function followUp(earlier: Sweep, tip: Tip): Promise<void> {
     const found = await chain.transaction(earlier.txid);
-    if (!found) return void (await broadcast(earlier));
-    const at = found.confirmation;
-    if (!at) return;
-    await db.write((tx) => confirmSweep(tx, earlier.txid, at.height));
-    ctx.metrics.sweeps.add({ outcome: 'confirmed' });
-    if (waitsForBlock) await mark(found.tx, await leavesSweptBy(found.tx, earlier.commitmentTxid));
+    if (!found && !(await broadcast(earlier))) return forget(earlier);
+    const at = found?.confirmation;
+    await noteConfirmation(earlier, at);
+    const depth = at ? tip.height - at.height + 1 : 0;
+    if (depth >= confirmationsToCount) await mark(earlier.txid, parseTx(earlier.tx));
   }
 
-  async function leavesSweptBy(tx: Tx, commitmentTxid: Txid): Promise<Txid[]> {
-    const nodes = await nodesOf(commitmentTxid);
-    const spent = new Set(tx.inputs.map(({ prevout }) => `${prevout.txid}:${prevout.vout}`));
-    const cutOff = [...nodes.values()].filter((node) => spent.has(fundingOf(node)));
-    return cutOff.flatMap((node) => leavesBelow(node, nodes));
+  async function noteConfirmation({ txid, confirmedHeight }: Sweep, at: Confirmation | undefined): Promise<void> {
+    if (confirmedHeight === at?.height) return;
+    await db.write((tx) => confirmSweep(tx, txid, at?.height ?? null));
+    if (at) ctx.metrics.sweeps.add({ outcome: 'confirmed' });
   }
 
-  async function mark(tx: Tx, leaves: readonly Txid[]): Promise<void> {
-    if (!(await chain.transaction(txidOf(tx)))) return;
-    const swept = await db.write((write) => markSwept(write, leaves, ctx.clock.now()));
-    if (swept.length === 0) return;
-    notifier.publish({
-      kind: 'sweep',
-      txid: txidOf(tx),
-      tx: txHex(tx),
-      spent: [],
-      created: [],
-      swept,
-      checkpoints: {},
+  /** Something else has spent what it would have taken, or the network wants more for it: this sweep never was. */
+  async function forget(lost: Sweep): Promise<void> {
+    const commitments = await sweptCommitments(db, lost.txid);
+    const freed = await leavesBelow(parseTx(lost.tx), commitments);
+    const held = new Set<Txid>();
+    for (const commitment of commitments) {
+      for (const other of await sweepsOf(db, commitment)) {
+        if (other.txid === lost.txid) continue;
+        for (const leaf of await leavesBelow(parseTx(other.tx), [commitment])) held.add(leaf);
+      }
+    }
+    const leaves = freed.filter((leaf) => !held.has(leaf));
+    await db.write(async (tx) => {
+      await deleteSweep(tx, lost.txid);
+      await unmarkSwept(tx, leaves, ctx.settings().dust, ctx.clock.now());
+      for (const commitment of commitments) await reopenBatch(tx, commitment);
     });
+    marked.delete(lost.txid);
+    log.warn({ txid: lost.txid, batches: commitments.length }, 'a sweep did not come to be');
+    await unrolls.lookFor(leaves);
+  }
+
+  /** Sweeps that no block took in a while are replaced by dearer ones of the same outputs. */
+  async function replaceStuck(tip: Tip, rate: number): Promise<void> {
+    for (const old of await openSweeps(db, tip.height + 1)) {
+      const tx = parseTx(old.tx);
+      const isStuck = tip.height - old.height >= CONFIRM_WITHIN_BLOCKS && Number(old.fee) / vsizeOf(tx) < rate;
+      if (isStuck) await replace(old, tx, rate, tip);
+    }
+  }
+
+  async function replace(old: Sweep, tx: Tx, rate: number, tip: Tip): Promise<void> {
+    const outputs = await Promise.all(tx.inputs.map(({ prevout }) => chain.output(prevout)));
+    if (outputs.some((output) => output?.spentBy?.txid !== old.txid)) return;
+    const remnants = tx.inputs.map(({ prevout, sequence, witness }, i): Remnant => {
+      const [, script, controlBlock] = witness;
+      const leaf = script && controlBlock ? { leaf: { script, controlBlock } } : {};
+      return { outpoint: prevout, output: outputs[i]!, sequence, ...leaf };
+    });
+    // BIP125 rule 4: it pays for its own relay on top of what it replaces.
+    const made = signSweep(ctx, remnants, rate, (vsize) => old.fee + BigInt(vsize));
+    if (!made) return;
+    const commitments = await sweptCommitments(db, old.txid);
+    const row = { txid: txidOf(made.tx), tx: txHex(made.tx), fee: made.fee, height: tip.height };
+    await db.write((write) => insertSweep(write, { ...row, createdAt: ctx.nowSeconds() }, commitments));
+    const taken = await broadcast(row);
+    await db.write((write) => deleteSweep(write, taken ? old.txid : row.txid));
+    if (taken && marked.delete(old.txid)) marked.add(row.txid);
+    if (taken) log.info({ txid: row.txid, replaces: old.txid, rate }, 'a sweep that was stuck pays more now');
+  }
+
+  /** The leaves of these batches' trees that `tx` has cut off from the chain. */
+  async function leavesBelow(tx: Tx, commitments: readonly Txid[]): Promise<Txid[]> {
+    const spent = new Set(tx.inputs.map(({ prevout }) => outpointKey(prevout)));
+    const trees = await Promise.all(commitments.map((commitment) => treeLinks(db, commitment, 'vtxo')));
+    return trees.flatMap((links, i) => cutOffBy(spent, commitments[i]!, links));
+  }
+
+  async function mark(txid: Txid, tx: Tx): Promise<void> {
+    if (marked.has(txid)) return;
+    const leaves = await leavesBelow(tx, await sweptCommitments(db, txid));
+    const swept = await db.write((write) => markSwept(write, leaves, ctx.clock.now()));
+    marked.add(txid);
+    if (swept.length === 0) return;
+    notifier.publish({ kind: 'sweep', txid, tx: txHex(tx), spent: [], created: [], swept, checkpoints: {} });
   }
 
   return { sweep };
 }
 
-/** BIP68, told conservatively for times: the confirming block's own time instead of the median before it. */
-const isUnlocked = (at: Confirmation | undefined, lock: RelativeTimelock, tip: Tip): boolean =>
-  at !== undefined &&
-  (lock.type === 'blocks' ? tip.height + 1 - at.height >= lock.value : tip.medianTime - at.blockTime >= lock.value);
-
-/** The outpoint that a node of a tree spends. */
-function fundingOf(node: TreeTx): string {
-  const { txid, vout } = parsePsbt(node.psbt).tx.inputs[0]!.prevout;
-  return `${txid}:${vout}`;
-}
-
-function leavesBelow(node: TreeTx, nodes: ReadonlyMap<Txid, TreeTx>): Txid[] {
-  const children = Object.values(node.children);
-  return children.length === 0 ? [node.txid] : children.flatMap((child) => leavesBelow(nodes.get(child)!, nodes));
+function cutOffBy(spent: ReadonlySet<string>, commitmentTxid: Txid, links: readonly TreeLink[]): Txid[] {
+  const nodes = new Map(links.map((link) => [link.txid, link]));
+  const leaves: Txid[] = [];
+  const root = links.find((link) => link.parentTxid === commitmentTxid);
+  const queue = root ? [{ node: root, from: `${commitmentTxid}:${BATCH_OUTPUT}`, isCutOff: false }] : [];
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const { node } = next;
+    const isCutOff = next.isCutOff || spent.has(next.from);
+    const children = Object.entries(node.children);
+    if (children.length === 0 && isCutOff) leaves.push(node.txid);
+    for (const [vout, child] of children) {
+      queue.push({ node: nodes.get(child)!, from: `${node.txid}:${vout}`, isCutOff });
+    }
+  }
+  return leaves;
 }

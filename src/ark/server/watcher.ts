@@ -2,13 +2,14 @@
  * What the chain does to us: commitments confirm or fall out, VTXOs appear on chain. Works from events while the
  * server runs and by asking once at start, so that nothing which happened meanwhile is missed.
  */
-import type { ChainEvent, ChainTx } from '../../chain/chain.ts';
-import { createBatchFate } from './batch-fate.ts';
+import type { ChainEvent } from '../../chain/chain.ts';
+import type { BatchFate } from './batch-fate.ts';
 import type { Settler } from './batch-settle.ts';
 import type { ArkContext } from './context.ts';
 import { confirmBatch, pendingBatches, unconfirmedBatches } from './store/batches.ts';
 import { deleteRunningIntents } from './store/intents.ts';
-import { markUnrolled, txidsToWatch, unmarkClaimed, virtualTxidsAmong } from './store/vtxos.ts';
+import { txidsToWatch, unmarkClaimed } from './store/vtxos.ts';
+import type { Unrolls } from './unrolls.ts';
 
 /** What has to be looked at again whenever the chain has grown, or a VTXO was seen on it. */
 export type Chore = () => Promise<void>;
@@ -19,22 +20,36 @@ export interface ChainWatcher {
   stop(): Promise<void>;
 }
 
-export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: readonly Chore[]): ChainWatcher {
+export interface WatcherParts {
+  readonly ctx: ArkContext;
+  readonly settler: Settler;
+  readonly fate: BatchFate;
+  readonly unrolls: Unrolls;
+  /** Done in this order. */
+  readonly chores: readonly Chore[];
+}
+
+export function createChainWatcher({ ctx, settler, fate, unrolls, chores }: WatcherParts): ChainWatcher {
   const { db, chain, log } = ctx;
-  const fate = createBatchFate(ctx);
   let unsubscribe = (): void => {};
   let tail: Promise<void> = Promise.resolve();
+  /** What an event told may have gone unnoticed, so that everything has to be asked for. */
+  let isBehind = false;
 
   /** Chain events are handled one after the other; a failure is logged and does not stop the next. */
   function follow(event: ChainEvent): void {
     tail = tail
       .then(() => handle(event))
-      .catch((error) => log.error({ err: error, event: event.type }, 'following the chain failed'));
+      .catch((error) => {
+        isBehind = true;
+        log.error({ err: error, event: event.type }, 'following the chain failed');
+      });
   }
 
   async function handle(event: ChainEvent): Promise<void> {
+    if (isBehind) await catchUp();
     if (event.type === 'mempool') {
-      if (await noticeUnrolled([event.tx])) await doChores();
+      if (await unrolls.notice([event.tx.txid])) await doChores();
       return;
     }
     if (event.type === 'disconnect') {
@@ -46,7 +61,7 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: re
       }
       return;
     }
-    await noticeUnrolled(event.txs);
+    await unrolls.notice(event.txs.map(({ txid }) => txid));
     await followCommitments();
     await doChores();
   }
@@ -58,26 +73,6 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: re
     }
   }
 
-  /** True when a VTXO turned out to be on chain. */
-  async function noticeUnrolled(txs: readonly Pick<ChainTx, 'txid'>[]): Promise<boolean> {
-    let noticed = false;
-    for (const txid of await virtualTxidsAmong(
-      db,
-      txs.map((tx) => tx.txid),
-    )) {
-      const unrolled = await db.write((tx) => markUnrolled(tx, txid, ctx.clock.now()));
-      noticed ||= unrolled.length > 0;
-      for (const vtxo of unrolled) {
-        const about = { outpoint: vtxo.outpoint };
-        if (vtxo.spentBy) {
-          ctx.metrics.fraud.add({ kind: vtxo.arkTxid ? 'checkpoint' : 'forfeit', outcome: 'noticed' });
-          log.warn({ ...about, spentBy: vtxo.spentBy }, 'a spent VTXO was unrolled');
-        } else log.info(about, 'a VTXO was unrolled');
-      }
-    }
-    return noticed;
-  }
-
   /** Settles the fate of interrupted batches and keeps unconfirmed commitments in the mempool. */
   async function followCommitments(): Promise<void> {
     for (const batch of await unconfirmedBatches(db)) await fate.follow(batch);
@@ -85,10 +80,8 @@ export function createChainWatcher(ctx: ArkContext, settler: Settler, chores: re
   }
 
   async function catchUp(): Promise<void> {
-    for (const txid of await txidsToWatch(db)) {
-      const found = await chain.transaction(txid);
-      if (found) await noticeUnrolled([found]);
-    }
+    await unrolls.lookFor(await txidsToWatch(db));
+    isBehind = false;
   }
 
   return {

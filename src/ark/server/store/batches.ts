@@ -118,6 +118,15 @@ export async function unconfirmedBatches(db: Reader): Promise<Batch[]> {
   return (await db.read("select * from ark_batch where state = 'final' and confirmed_height is null")).map(toBatch);
 }
 
+/** Signed commitment transactions (hex) that are recorded and not in a block: their coins are spoken for. */
+export async function openCommitments(db: Reader): Promise<string[]> {
+  const rows = await db.read(
+    `select commitment_tx from ark_batch where commitment_tx is not null
+     and (state = 'pending' or (state = 'final' and confirmed_height is null)) order by started_at`,
+  );
+  return rows.map((row) => row.commitment_tx as string);
+}
+
 /** Final, confirmed batches of which something may be left on chain. */
 export async function unsweptBatches(db: Reader): Promise<Batch[]> {
   const rows = await db.read(
@@ -128,6 +137,11 @@ export async function unsweptBatches(db: Reader): Promise<Batch[]> {
 
 export async function closeBatch(tx: DbTx, id: string): Promise<void> {
   await tx.run('update ark_batch set swept = 1 where id = $1', [id]);
+}
+
+/** Takes {@link closeBatch} back. */
+export async function reopenBatch(tx: DbTx, commitmentTxid: Txid): Promise<void> {
+  await tx.run('update ark_batch set swept = 0 where commitment_txid = $1', [commitmentTxid]);
 }
 
 export interface BatchRange {
@@ -242,6 +256,22 @@ export async function treeTxById(db: Reader, txid: string): Promise<TreeTx | und
   return (await db.read('select * from ark_tree_tx where txid = $1', [txid])).map(toTreeTx)[0];
 }
 
+/** How a transaction of a tree hangs in it. */
+export type TreeLink = Pick<TreeTx, 'txid' | 'parentTxid' | 'children'>;
+
+/** A whole tree without its transactions, root first. */
+export async function treeLinks(db: Reader, commitmentTxid: Txid, tree: TreeName): Promise<TreeLink[]> {
+  const rows = await db.read(
+    'select txid, parent_txid, children from ark_tree_tx where commitment_txid = $1 and tree = $2 order by position',
+    [commitmentTxid, tree],
+  );
+  return rows.map((row) => ({
+    txid: row.txid as Txid,
+    parentTxid: row.parent_txid as Txid,
+    children: JSON.parse(row.children as string) as Record<string, Txid>,
+  }));
+}
+
 export interface Forfeit {
   readonly outpoint: OutpointKey;
   readonly connector: OutpointKey;
@@ -286,4 +316,15 @@ export async function forfeitOf(db: Reader, outpoint: OutpointKey): Promise<Forf
     txid: row.txid as Txid,
     psbt: row.psbt as string,
   };
+}
+
+/** Whether a VTXO that this commitment's batch settled could still be put on chain, so that its connector is needed. */
+export async function areConnectorsNeeded(db: Reader, commitmentTxid: Txid): Promise<boolean> {
+  const rows = await db.read(
+    `select f.outpoint from ark_forfeit f join ark_vtxo v on v.outpoint = f.outpoint
+     where f.commitment_txid = $1 and v.swept = 0
+     and not exists (select 1 from ark_closed_case c where c.outpoint = f.outpoint) limit 1`,
+    [commitmentTxid],
+  );
+  return rows.length > 0;
 }

@@ -27,6 +27,8 @@ export interface CheckpointTx {
   readonly outpoint: OutpointKey;
   /** Base64; the owners' signatures join the server's at finalization. */
   readonly psbt: string;
+  /** The server's leaf in its output, hex: delays change with the configuration. Unknown of the oldest. */
+  readonly tapscript?: string | undefined;
 }
 
 const toOffchainTx = (row: Row): OffchainTx => ({
@@ -43,6 +45,7 @@ const toCheckpoint = (row: Row): CheckpointTx => ({
   arkTxid: row.ark_txid as Txid,
   outpoint: row.outpoint as OutpointKey,
   psbt: row.psbt as string,
+  tapscript: (row.tapscript ?? undefined) as string | undefined,
 });
 
 export async function insertOffchainTx(
@@ -62,8 +65,9 @@ export async function insertOffchainTx(
   );
   for (const [position, checkpoint] of checkpoints.entries()) {
     await tx.run(
-      'insert into ark_checkpoint_tx (txid, ark_txid, position, outpoint, psbt) values ($1, $2, $3, $4, $5)',
-      [checkpoint.txid, offchain.txid, position, checkpoint.outpoint, checkpoint.psbt],
+      `insert into ark_checkpoint_tx (txid, ark_txid, position, outpoint, psbt, tapscript)
+       values ($1, $2, $3, $4, $5, $6)`,
+      [checkpoint.txid, offchain.txid, position, checkpoint.outpoint, checkpoint.psbt, checkpoint.tapscript ?? null],
     );
   }
 }

@@ -192,6 +192,38 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
+    id: 'ark-0006-sweeps-and-cases',
+    sql: `
+      create table ark_sweep_batch (
+        sweep_txid text not null,
+        commitment_txid text not null,
+        primary key (sweep_txid, commitment_txid)
+      );
+      create index ark_sweep_batch_commitment on ark_sweep_batch (commitment_txid);
+      insert into ark_sweep_batch (sweep_txid, commitment_txid) select txid, commitment_txid from ark_sweep;
+      create table ark_sweep_copy as select txid, tx, created_at, confirmed_height from ark_sweep;
+      drop table ark_sweep;
+      create table ark_sweep (
+        txid text primary key,
+        tx text not null,
+        fee bigint not null,
+        height bigint not null,
+        created_at bigint not null,
+        confirmed_height bigint
+      );
+      create index ark_sweep_confirmed on ark_sweep (confirmed_height);
+      insert into ark_sweep (txid, tx, fee, height, created_at, confirmed_height)
+        select txid, tx, 0, 0, created_at, confirmed_height from ark_sweep_copy;
+      drop table ark_sweep_copy;
+      alter table ark_checkpoint_tx add column tapscript text;
+      create table ark_closed_case (
+        outpoint text primary key,
+        outcome text not null check (outcome in ('answered', 'lost')),
+        closed_at bigint not null
+      );
+    `,
+  },
+  {
     id: 'ark-0007-griefing',
     sql: `
       create index ark_conviction_created on ark_conviction (created_at);

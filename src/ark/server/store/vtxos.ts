@@ -247,6 +247,24 @@ export async function markSwept(tx: DbTx, leaves: readonly Txid[], nowMs: number
 }
 
 /**
+ * Takes {@link markSwept} back where a sweep did not come to be: of these transactions' VTXOs and of what was made from
+ * them off-chain, but for what descends from another swept VTXO too, and for amounts below `dust`, which are recoverable
+ * from their birth.
+ */
+export async function unmarkSwept(tx: DbTx, leaves: readonly Txid[], dust: bigint, nowMs: number): Promise<void> {
+  for (let generation = [...leaves]; generation.length > 0; ) {
+    const rows = await tx.run(
+      `update ark_vtxo set swept = 0, updated_at = $1
+       where swept = 1 and origin <> 'note' and amount >= $2 and txid in (${slots(generation.length, 3)})
+       and not exists (select 1 from ark_vtxo p where p.ark_txid = ark_vtxo.txid and p.swept = 1 and p.amount >= $2)
+       returning ark_txid`,
+      [nowMs, dust, ...generation],
+    );
+    generation = [...new Set(rows.flatMap((row) => (row.ark_txid === null ? [] : [row.ark_txid as Txid])))];
+  }
+}
+
+/**
  * Takes the unspent VTXOs of these transactions, and of all made off-chain from them, out of circulation: like unrolled
  * ones they could only be boarded, if they were on chain.
  */
@@ -290,13 +308,9 @@ export async function unrolledAmong(tx: DbTx, leaves: readonly Txid[]): Promise<
   return [...new Set(rows.map((row) => row.txid as Txid))];
 }
 
-/** Spent VTXOs that appeared on chain: somebody is taking what is not theirs any more, or was lied to. */
-export async function spentAndUnrolled(db: Reader): Promise<Vtxo[]> {
-  const rows = await db.read(
-    `select * from ark_vtxo where unrolled = 1 and spent_by is not null and spent_by <> coalesce(settled_by, '')
-     order by updated_at`,
-  );
-  return rows.map(toVtxo);
+/** Takes {@link markUnrolled} back: the transaction has left the chain and the mempool. */
+export async function markVirtual(tx: DbTx, txid: Txid, nowMs: number): Promise<void> {
+  await tx.run('update ark_vtxo set unrolled = 0, updated_at = $2 where txid = $1 and unrolled = 1', [txid, nowMs]);
 }
 
 /** Unrolled VTXOs whose owners did not take them from the chain yet, as far as we know. */
