@@ -9,12 +9,17 @@ const tweak = new Uint8Array(32).fill(9);
 
 function counting() {
   const asked = { isXonly: 0, tweakXonly: 0 };
-  const counted = {
-    ...secp,
-    isXonly: (xonly: Uint8Array) => (asked.isXonly++, secp.isXonly(xonly)),
-    tweakXonly: (xonly: Uint8Array, by: Uint8Array) => (asked.tweakXonly++, secp.tweakXonly(xonly, by)),
+  const count = <A extends readonly unknown[], R>(name: keyof typeof asked, ask: (...args: A) => R) => {
+    return (...args: A): R => {
+      asked[name]++;
+      return ask(...args);
+    };
   };
-  return { asked, counted };
+  const { isXonly, tweakXonly } = secp;
+  return {
+    asked,
+    counted: { ...secp, isXonly: count('isXonly', isXonly), tweakXonly: count('tweakXonly', tweakXonly) },
+  };
 }
 
 test('what was asked before is answered alike, and computed once', () => {
