@@ -1,8 +1,13 @@
-/** SQLite behind the storage port: one connection that writes, one that reads. */
+/**
+ * SQLite behind the storage port: one connection that writes, one that reads. The engine itself waits for the disk only
+ * where its file's order needs it; a commit is brought to the disk by {@link DiskSync}, while this thread goes on, and
+ * until then neither its writers nor any reader hear of it.
+ */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { InvariantError, messageOf } from '../base/errors.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
-import { ConstraintError, type Db, type Row, type SqlValue } from './db.ts';
+import { ConstraintError, type Db, type Row, type SqlValue, StoreError } from './db.ts';
+import { type DiskSync, openDiskSync } from './disk-sync.ts';
 import { toStored } from './value.ts';
 import { createWriteQueue, type Session } from './write-queue.ts';
 
@@ -59,23 +64,70 @@ function connect(path: string, readOnly: boolean) {
 
 type Connection = ReturnType<typeof connect>;
 
-function open(path: string): { readonly writer: Connection; readonly reader: Connection } {
+/** The write-ahead log, which every commit is appended to. */
+const walOf = (path: string): string => `${path}-wal`;
+
+interface Opened {
+  readonly writer: Connection;
+  readonly reader: Connection;
+  /** Absent in memory. */
+  readonly disk?: DiskSync;
+}
+
+function open(path: string, openDisk: (path: string) => DiskSync): Opened {
   try {
     const writer = connect(path, false);
     if (path === ':memory:') return { writer, reader: writer };
     writer.exec('pragma journal_mode = wal');
-    writer.exec('pragma synchronous = full');
-    return { writer, reader: connect(path, true) };
+    writer.exec('pragma synchronous = normal');
+    // The log comes into being with the first thing that is read or written.
+    writer.exec('begin immediate; commit');
+    return { writer, reader: connect(path, true), disk: openDisk(walOf(path)) };
   } catch (error) {
     throw new OperatorError('DATA_UNREADABLE', `cannot open the database ${path}: ${messageOf(error)}`);
   }
 }
 
+/** When what was committed is on the disk. */
+interface Durability {
+  /** Resolves once all that was committed is. Throws, now and from then on, when the disk fails. */
+  reach(): void | Promise<void>;
+  /** Set while something committed is not yet. */
+  reaching(): Promise<void> | undefined;
+  /** Throws once the disk has failed. */
+  check(): void;
+}
+
+function createDurability(disk: DiskSync | undefined): Durability {
+  let reaching: Promise<void> | undefined;
+  let failure: StoreError | undefined;
+  return {
+    reach() {
+      reaching = disk?.sync().then(
+        () => {
+          reaching = undefined;
+        },
+        (error) => {
+          reaching = undefined;
+          failure = new StoreError('COMMIT_UNKNOWN', `the disk does not take what is written: ${messageOf(error)}`);
+          throw failure;
+        },
+      );
+      return reaching;
+    },
+    reaching: () => reaching,
+    check() {
+      if (failure) throw failure;
+    },
+  };
+}
+
 /** Transactions on the connection that writes. */
-function createSession(writer: Connection): Session {
+function createSession(writer: Connection, durability: Durability): Session {
   let failed: unknown;
   return {
     begin() {
+      durability.check();
       failed = undefined;
       writer.exec('begin immediate');
     },
@@ -89,7 +141,10 @@ function createSession(writer: Connection): Session {
       }
     },
     control: (sql) => writer.exec(sql),
-    commit: () => writer.exec('commit'),
+    commit() {
+      writer.exec('commit');
+      return durability.reach();
+    },
     rollback() {
       if (writer.inTransaction()) writer.exec('rollback');
     },
@@ -104,15 +159,19 @@ function createSession(writer: Connection): Session {
  * Opens (creating it if absent) the database at `path`, or a private one in memory for `:memory:`.
  * Throws `OperatorError` DATA_UNREADABLE when the file is no database or may not be used.
  */
-export function openSqlite(path: string): Db {
-  const { writer, reader } = open(path);
-  const queue = createWriteQueue(createSession(writer));
+export function openSqlite(path: string, openDisk = openDiskSync): Db {
+  const { writer, reader, disk } = open(path, openDisk);
+  const durability = createDurability(disk);
+  const queue = createWriteQueue(createSession(writer, durability));
   let closed = false;
   return {
     async read(sql, args) {
       if (closed) throw new TypeError('the database is closed');
       // In memory there is one connection only, so a reader waits until nothing uncommitted can be seen.
       while (reader === writer && queue.committing()) await queue.committing();
+      // Nobody is told what a power cut could take back.
+      while (durability.reaching()) await durability.reaching()?.catch(() => {});
+      durability.check();
       return reader.all(sql, args);
     },
     write: queue.write,
@@ -120,6 +179,7 @@ export function openSqlite(path: string): Db {
       if (closed) return;
       closed = true;
       await queue.close();
+      disk?.close();
       if (reader !== writer) reader.close();
     },
   };
