@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Hono } from 'hono';
 import { defaultVtxo } from '../ark/protocol/vtxo.ts';
 import { deriveArkKeys } from '../ark/server/keys.ts';
-import { createArkServer } from '../ark/server/server.ts';
+import { createArkServer, DEFAULT_LIMITS } from '../ark/server/server.ts';
 import { toHex } from '../base/bytes.ts';
 import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
@@ -93,6 +93,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     keys,
     adminToken: secrets.adminToken,
     version: VERSION,
+    limits: DEFAULT_LIMITS,
   });
   if (config.network === 'regtest') {
     const demo = defaultVtxo(

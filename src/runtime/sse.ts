@@ -1,21 +1,30 @@
 /** Server-sent events: one open response per listener, each message one line of JSON. */
 import type { Context } from 'hono';
-import { utf8 } from '../base/bytes.ts';
+import { type Bytes, utf8 } from '../base/bytes.ts';
 import type { Clock } from './clock.ts';
 import type { HttpEnv } from './http.ts';
 import type { MessageStream } from './message-stream.ts';
+import { overLimit } from './over-limit.ts';
+import { type Peer, peerOf } from './peer.ts';
+import { createPulse } from './pulse.ts';
 
 /** A listener that lets this much pile up unread is disconnected. */
 const MOST_QUEUED_BYTES = 1 << 20;
+const RETRY_AFTER_SECONDS = 30;
 
-export interface StreamOptions {
-  /** Sent every `intervalMs` so that nothing on the way takes the stream for dead. */
+export interface StreamsOptions {
+  /** Sent every `intervalMs()` so that nothing on the way takes a stream for dead. */
   readonly heartbeat: unknown;
-  readonly intervalMs: number;
+  intervalMs(): number;
   readonly clock: Clock;
+  /** Open streams in all, and of one peer. */
+  readonly most?: number;
+  readonly mostPerPeer?: number;
+  /** Called when a listener was disconnected because it does not read. */
+  readonly onSlow?: () => void;
 }
 
-/** Ends with an `EOS` event. */
+/** Ends with an `EOS` event. An object that goes to many streams is turned to text once. */
 export interface EventStream extends MessageStream {
   /** What the handler returns. Its headers are flushed at once. */
   readonly response: Response;
@@ -23,22 +32,81 @@ export interface EventStream extends MessageStream {
   fail(status: unknown): void;
 }
 
+export interface Streams {
+  /**
+   * Opens a stream in answer to the request of `c`. A server that stops ends its open streams. Throws `RATE_LIMITED` or
+   * `UNAVAILABLE` when there are too many.
+   */
+  open(c: Context): EventStream;
+  /** Counts a stream of another make; returns what ends that. Throws as {@link open} does. */
+  admit(peer: Peer): () => void;
+  readonly size: number;
+}
+
 const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
 const END_OF_STREAM = utf8('id: EOS\nevent: EOS\ndata: \n\n');
 
-const messageFrame = (message: unknown) => utf8(`data: ${JSON.stringify(message)}\n\n`);
+/** Messages are never changed once they are sent, so their frames can be kept for as long as they are. */
+const frames = new WeakMap<object, Bytes>();
 
-/** Opens a stream in answer to the request of `c`. A server that stops ends its open streams. */
-export function openStream(c: Context, options: StreamOptions): EventStream {
+function messageFrame(message: unknown): Bytes {
+  const isObject = typeof message === 'object' && message !== null;
+  const known = isObject ? frames.get(message) : undefined;
+  const frame = known ?? utf8(`data: ${JSON.stringify(message)}\n\n`);
+  if (isObject) frames.set(message, frame);
+  return frame;
+}
+
+export function createStreams(options: StreamsOptions): Streams {
+  const { most = Number.POSITIVE_INFINITY, mostPerPeer = Number.POSITIVE_INFINITY } = options;
+  const pulse = createPulse(options.clock, options.intervalMs);
+  const byPeer = new Map<string, number>();
+  let size = 0;
+
+  function admit(peer: Peer): () => void {
+    if (size >= most) throw overLimit('UNAVAILABLE', 'no more streams can be opened', RETRY_AFTER_SECONDS);
+    const own = peer === undefined ? 0 : (byPeer.get(peer) ?? 0);
+    if (own >= mostPerPeer) throw overLimit('RATE_LIMITED', 'too many streams of this address', RETRY_AFTER_SECONDS);
+    size++;
+    if (peer !== undefined) byPeer.set(peer, own + 1);
+    let counted = true;
+    return () => {
+      if (!counted) return;
+      counted = false;
+      size--;
+      if (peer === undefined) return;
+      const left = byPeer.get(peer)! - 1;
+      if (left === 0) byPeer.delete(peer);
+      else byPeer.set(peer, left);
+    };
+  }
+
+  return {
+    admit,
+    get size() {
+      return size;
+    },
+    open(c) {
+      const release = admit(peerOf(c));
+      const stream = openStream(c, pulse.join, options);
+      void stream.closed.then(release);
+      return stream;
+    },
+  };
+}
+
+function openStream(
+  c: Context,
+  join: (beat: () => void) => () => void,
+  { heartbeat, onSlow }: StreamsOptions,
+): EventStream {
   const env = c.env as Partial<HttpEnv> | undefined;
   const { promise: closed, resolve: resolveClosed } = Promise.withResolvers<void>();
-  const heartbeat = messageFrame(options.heartbeat);
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  let cancelHeartbeat = (): void => {};
 
   function finish(): void {
     controller = undefined;
-    cancelHeartbeat();
+    leave();
     env?.openStreams?.delete(stream);
     resolveClosed();
   }
@@ -52,6 +120,7 @@ export function openStream(c: Context, options: StreamOptions): EventStream {
   function disconnect(): void {
     const left = controller;
     finish();
+    onSlow?.();
     if (env?.outgoing) env.outgoing.destroy();
     else left?.error(new Error('the listener does not read'));
   }
@@ -63,13 +132,6 @@ export function openStream(c: Context, options: StreamOptions): EventStream {
     finish();
     left.close();
   }
-
-  const beat = (): void => {
-    cancelHeartbeat = options.clock.setTimer(options.intervalMs, () => {
-      write(heartbeat);
-      if (controller) beat();
-    });
-  };
 
   const body = new ReadableStream<Uint8Array>(
     {
@@ -88,6 +150,6 @@ export function openStream(c: Context, options: StreamOptions): EventStream {
     end: () => closeWith(END_OF_STREAM),
   };
   env?.openStreams?.add(stream);
-  beat();
+  const leave = join(() => write(messageFrame(heartbeat)));
   return stream;
 }

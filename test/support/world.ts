@@ -12,7 +12,7 @@ import { spendableCoins } from '../../src/ark/client/vtxos.ts';
 import { parseNote } from '../../src/ark/protocol/note.ts';
 import type { ArkSettings } from '../../src/ark/protocol/settings.ts';
 import { deriveArkKeys } from '../../src/ark/server/keys.ts';
-import { type ArkServer, createArkServer } from '../../src/ark/server/server.ts';
+import { type ArkServer, createArkServer, DEFAULT_LIMITS } from '../../src/ark/server/server.ts';
 import { ARK_MIGRATIONS } from '../../src/ark/server/store/schema.ts';
 import { blocks, sats } from '../../src/base/units.ts';
 import { parseAddress } from '../../src/bitcoin/address.ts';
@@ -193,6 +193,7 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
       settings: { ...SETTINGS, ...settings },
       adminToken: ADMIN_TOKEN,
       version: 'test',
+      limits: DEFAULT_LIMITS,
     });
   }
 

@@ -4,12 +4,14 @@
  */
 import type { DescMethod, DescService, MessageJsonType } from '@bufbuild/protobuf';
 import type { MessageStream } from '../../runtime/message-stream.ts';
+import type { Peer } from '../../runtime/peer.ts';
 import type { Fields } from '../wire/request.ts';
 
 export interface Call {
   readonly method: DescMethod;
   /** Value of an HTTP header or of gRPC metadata, by its lower-case name. */
   header(name: string): string | undefined;
+  readonly peer: Peer;
 }
 
 export interface StreamCall extends Call {

@@ -2,12 +2,13 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { openStream } from '../../runtime/sse.ts';
+import { peerOf } from '../../runtime/peer.ts';
+import type { Streams } from '../../runtime/sse.ts';
 import { isSameToken } from '../../runtime/token.ts';
-import { heartbeat } from '../wire/batch-events.ts';
 import type { Route } from '../wire/routes.ts';
 import type { Call, Calls, Guard } from './call.ts';
 import type { ArkContext } from './context.ts';
+import type { Gate } from './gate.ts';
 import { badToken, createRefuse, noSuchCall, type Refusal } from './refusal.ts';
 import { bindingsOf } from './rest.ts';
 
@@ -21,7 +22,15 @@ export interface Door {
   on(route: Route, handler: Handler): void;
 }
 
-type DoorParts = Pick<ArkContext, 'log' | 'newId' | 'metrics' | 'clock' | 'settings'>;
+export interface DoorOptions {
+  readonly streams: Streams;
+  /** Every call must bring it. */
+  readonly token?: string;
+  /** Asked before each call. */
+  readonly gate?: Gate;
+}
+
+type DoorParts = Pick<ArkContext, 'log' | 'newId' | 'metrics'>;
 
 type Header = Call['header'];
 
@@ -31,12 +40,14 @@ const tokenOf = (header: Header): string =>
 
 type AnyHandler = (request: object, call: object) => Promise<object | undefined> | object | undefined;
 
-/** With a `token`, every call must bring it. */
-export function createDoor(parts: DoorParts, token?: string): Door {
+export function createDoor(parts: DoorParts, { streams, token, gate }: DoorOptions): Door {
   const app = new Hono();
   const refuse = createRefuse(parts);
   const isAdmitted = (header: Header): boolean => token === undefined || isSameToken(tokenOf(header), token);
-  const answer = (c: Context, { status, body }: Refusal): Response => c.json(body, status as 400);
+  const answer = (c: Context, { status, body, retryAfter }: Refusal): Response => {
+    if (retryAfter !== undefined) c.header('retry-after', retryAfter);
+    return c.json(body, status as 400);
+  };
   app.use('*', cors({ origin: '*', allowHeaders: ['*'], allowMethods: ['*'] }));
   app.onError((error, c) => answer(c, refuse(error, c.req.path)));
   app.use('/v1/*', async (c, next) => {
@@ -53,18 +64,22 @@ export function createDoor(parts: DoorParts, token?: string): Door {
         if (!handle) continue;
         for (const { route, request } of bindingsOf(method)) {
           door.on(route, async (c) => {
-            const call: Call = { method, header: (name) => c.req.header(name) };
-            guard(call);
-            if (method.methodKind === 'unary') return (await handle(await request(c), call))!;
-            let response: Response | undefined;
-            const open = () => {
-              const intervalMs = parts.settings().heartbeatInterval * 1000;
-              const stream = openStream(c, { heartbeat, intervalMs, clock: parts.clock });
-              response = stream.response;
-              return stream;
-            };
-            await handle(await request(c), { ...call, open });
-            return response!;
+            const call: Call = { method, header: (name) => c.req.header(name), peer: peerOf(c) };
+            const leave = await gate?.enter(call.peer, method);
+            try {
+              guard(call);
+              if (method.methodKind === 'unary') return (await handle(await request(c), call))!;
+              let response: Response | undefined;
+              const open = () => {
+                const stream = streams.open(c);
+                response = stream.response;
+                return stream;
+              };
+              await handle(await request(c), { ...call, open });
+              return response!;
+            } finally {
+              leave?.();
+            }
           });
         }
       }

@@ -21,25 +21,52 @@ export interface EventHub {
 
 export function createEventHub(): EventHub {
   const listeners = new Map<string, EventListener>();
+  const byTopic = new Map<string, Set<string>>();
+
+  function enter({ id, topics }: EventListener): void {
+    for (const topic of topics) byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(id));
+  }
+
+  function leave({ id, topics }: EventListener): void {
+    for (const topic of topics) {
+      const ids = byTopic.get(topic);
+      ids?.delete(id);
+      if (ids?.size === 0) byTopic.delete(topic);
+    }
+  }
+
+  function remove(id: string): void {
+    const listener = listeners.get(id);
+    if (!listener) return;
+    listeners.delete(id);
+    leave(listener);
+  }
+
+  function add(listener: EventListener): void {
+    listeners.set(listener.id, listener);
+    enter(listener);
+  }
+
   return {
     get size() {
       return listeners.size;
     },
     add(listener) {
-      listeners.set(listener.id, listener);
-      return () => void listeners.delete(listener.id);
+      add(listener);
+      return () => remove(listener.id);
     },
     publish(message, topics = []) {
-      for (const listener of listeners.values()) {
-        if (topics.length === 0 || topics.some((topic) => listener.topics.has(topic))) listener.send(message);
-      }
+      const ids =
+        topics.length === 0 ? listeners.keys() : new Set(topics.flatMap((topic) => [...(byTopic.get(topic) ?? [])]));
+      for (const id of ids) listeners.get(id)?.send(message);
     },
     setTopics(listenerId, change, most) {
       const listener = listeners.get(listenerId);
       if (!listener) return undefined;
       const topics = new Set(change(listener.topics));
       if (topics.size > most) return undefined;
-      listeners.set(listenerId, { ...listener, topics });
+      remove(listenerId);
+      add({ ...listener, topics });
       return topics;
     },
   };

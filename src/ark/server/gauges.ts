@@ -1,9 +1,9 @@
 /** What is looked up when Prometheus asks: streams, the queue, liquidity, and whether chain and database are there. */
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { Streams } from '../../runtime/sse.ts';
 import type { ArkContext } from './context.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Health } from './health.ts';
-import type { Notifier } from './notifier.ts';
 import { countQueued } from './store/intents.ts';
 import { owed } from './store/liquidity.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -15,11 +15,11 @@ export interface GaugeParts {
   readonly ctx: ArkContext;
   readonly health: Health;
   readonly hub: EventHub;
-  readonly notifier: Notifier;
+  readonly streams: Streams;
   readonly subscriptions: Subscriptions;
 }
 
-export function mountGauges(metrics: Metrics, { ctx, health, hub, notifier, subscriptions }: GaugeParts): void {
+export function mountGauges(metrics: Metrics, { ctx, health, hub, streams, subscriptions }: GaugeParts): void {
   const { db, chain, wallet, clock } = ctx;
   const sums = remembered(SUMS_AGE_MS, clock.now, () => owed(db));
 
@@ -40,7 +40,7 @@ export function mountGauges(metrics: Metrics, { ctx, health, hub, notifier, subs
   ]);
   metrics.gauge('canalworks_ark_streams', 'Open event streams.', { kind: ['batch', 'transactions', 'scripts'] }, () => [
     { labels: { kind: 'batch' }, value: hub.size },
-    { labels: { kind: 'transactions' }, value: notifier.size },
+    { labels: { kind: 'transactions' }, value: streams.size - hub.size - subscriptions.attended },
     { labels: { kind: 'scripts' }, value: subscriptions.attended },
   ]);
   metrics.gauge('canalworks_ark_subscriptions', 'Script subscriptions, attended or not.', {}, () => [

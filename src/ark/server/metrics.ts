@@ -41,6 +41,11 @@ export const createArkMetrics = (metrics: Metrics) => ({
   convictions: metrics.counter('canalworks_ark_convictions_total', 'Convictions by crime.', {
     crime: ['NONCES', 'SIGNATURES', 'FORFEIT', 'BOARDING_SIGNATURE', 'MANUAL'],
   }),
+  slowStreams: metrics.counter(
+    'canalworks_ark_slow_streams_total',
+    'Streams cut off because their listeners did not read.',
+    {},
+  ),
   refusals: metrics.counter('canalworks_ark_refusals_total', 'Requests that were refused, by code.', {
     code: [...REFUSALS, ...(Object.keys(ARK_ERRORS) as (keyof typeof ARK_ERRORS)[])],
   }),

@@ -4,15 +4,11 @@ import type { VtxoChange } from '../wire/vtxo.ts';
 export interface Notifier {
   publish(change: VtxoChange): void;
   subscribe(listener: (change: VtxoChange) => void): () => void;
-  readonly size: number;
 }
 
 export function createNotifier(): Notifier {
   const listeners = new Set<(change: VtxoChange) => void>();
   return {
-    get size() {
-      return listeners.size;
-    },
     publish(change) {
       for (const listener of listeners) listener(change);
     },

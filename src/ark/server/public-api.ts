@@ -9,7 +9,7 @@ import type { BatchRunner } from './batch-runner.ts';
 import type { Guard } from './call.ts';
 import type { ArkContext } from './context.ts';
 import type { Door } from './door.ts';
-import type { EventHub } from './event-hub.ts';
+import { createEventHub, type EventHub } from './event-hub.ts';
 import type { Notifier } from './notifier.ts';
 import type { OffchainService } from './offchain.ts';
 import type { Registration } from './registration.ts';
@@ -28,6 +28,11 @@ export interface PublicApiParts {
 
 export function mountPublicApi(door: Door, parts: PublicApiParts): void {
   const { ctx, registration, batches, offchain, hub, notifier, info } = parts;
+
+  const changes = createEventHub();
+  notifier.subscribe((change) => {
+    if (changes.size > 0) changes.publish(txNotification(change));
+  });
 
   /** Browsers cannot say anything beside opening a stream. */
   const guard: Guard = ({ method, header }) => {
@@ -95,7 +100,7 @@ export function mountPublicApi(door: Door, parts: PublicApiParts): void {
       getPendingTx: async (request) => ({ pendingTxs: await offchain.pending(...intentOf(request)) }),
       getTransactionsStream(_, { open }) {
         const { closed, send } = open();
-        void closed.then(notifier.subscribe((change) => send(txNotification(change))));
+        void closed.then(changes.add({ id: ctx.newId(), topics: new Set(), send }));
       },
     },
     guard,

@@ -1,6 +1,7 @@
 /** How an error is told to a client: the same status, sentence and details on either wire. */
 import { ProtocolError } from '../../base/errors.ts';
 import { NodeError } from '../../chain/node-error.ts';
+import { isOverLimit } from '../../runtime/over-limit.ts';
 import { StoreError } from '../../store/db.ts';
 import type { ArkError } from '../protocol/errors.ts';
 import { ARK_ERRORS, type ErrorBody, printArkError } from '../wire/errors.ts';
@@ -10,12 +11,21 @@ export interface Refusal {
   /** HTTP. */
   readonly status: number;
   readonly body: ErrorBody;
+  /** Seconds after which the call may be worth another try. */
+  readonly retryAfter?: string;
 }
 
 /** Turns what a call threw into its refusal. `what` names the call for the log. */
 export type Refuse = (error: unknown, what: string) => Refusal;
 
-const GRPC_STATUS = { invalidArgument: 3, notFound: 5, internal: 13, unavailable: 14, unauthenticated: 16 } as const;
+const GRPC_STATUS = {
+  invalidArgument: 3,
+  notFound: 5,
+  resourceExhausted: 8,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
 
 const bare = (status: number, code: keyof typeof GRPC_STATUS, message: string): Refusal => ({
   status,
@@ -37,6 +47,14 @@ export function createRefuse({ log, newId, metrics }: Pick<ArkContext, 'log' | '
     if (error instanceof ProtocolError && error.code === 'MALFORMED_REQUEST') {
       metrics.refusals.add({ code: 'MALFORMED_REQUEST' });
       return bare(400, 'invalidArgument', error.message);
+    }
+    if (isOverLimit(error)) {
+      metrics.refusals.add({ code: error.code });
+      const refusal =
+        error.code === 'RATE_LIMITED'
+          ? bare(429, 'resourceExhausted', error.message)
+          : bare(503, 'unavailable', error.message);
+      return { ...refusal, retryAfter: error.data.retry_after! };
     }
     if (error instanceof NodeError || error instanceof StoreError) {
       metrics.refusals.add({ code: 'UNAVAILABLE' });

@@ -9,8 +9,10 @@ import type { Entropy } from '../../runtime/entropy.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createSigner } from '../../runtime/signer.ts';
+import { createStreams } from '../../runtime/sse.ts';
 import type { Db } from '../../store/db.ts';
 import type { ArkSettings } from '../protocol/settings.ts';
+import { heartbeat } from '../wire/batch-events.ts';
 import { printInfo } from '../wire/info.ts';
 import { mountAdminApi } from './admin-api.ts';
 import { createBatchFate } from './batch-fate.ts';
@@ -22,6 +24,7 @@ import type { ArkContext } from './context.ts';
 import { createDoor } from './door.ts';
 import { createEventHub } from './event-hub.ts';
 import { createFeeBumper } from './fee-bumper.ts';
+import { createGate } from './gate.ts';
 import { mountGauges } from './gauges.ts';
 import { createHealth, mountHealth } from './health.ts';
 import { createIndexer } from './indexer.ts';
@@ -56,7 +59,18 @@ export interface ArkServerParts {
   readonly keys: ArkKeys;
   readonly adminToken: string;
   readonly version: string;
+  readonly limits: ArkLimits;
 }
+
+export interface ArkLimits {
+  /** How much of the usual budgets of calls an address has: 1 for all of it, 0 for no limit. */
+  readonly rateFactor: number;
+  /** Open streams in all, and of one address. */
+  readonly mostStreams: number;
+  readonly mostStreamsPerPeer: number;
+}
+
+export const DEFAULT_LIMITS: ArkLimits = { rateFactor: 1, mostStreams: 20_000, mostStreamsPerPeer: 200 };
 
 export interface ArkServer {
   readonly publicApp: Hono;
@@ -128,13 +142,25 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   });
 
   const health = createHealth(ctx);
-  mountGauges(parts.metrics, { ctx, health, hub, notifier, subscriptions });
+  const streams = createStreams({
+    heartbeat,
+    intervalMs: () => live.current().heartbeatInterval * 1000,
+    clock,
+    most: parts.limits.mostStreams,
+    mostPerPeer: parts.limits.mostStreamsPerPeer,
+    onSlow: () => {
+      ctx.metrics.slowStreams.add({});
+      log.info('a stream was cut off whose listener does not read');
+    },
+  });
+  mountGauges(parts.metrics, { ctx, health, hub, streams, subscriptions });
 
-  const publicDoor = createDoor(ctx);
+  const gate = createGate({ clock, rateFactor: parts.limits.rateFactor });
+  const publicDoor = createDoor(ctx, { streams, gate });
   mountHealth(publicDoor, health);
   mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });
   mountIndexerApi(publicDoor, createIndexer(ctx), subscriptions);
-  const adminDoor = createDoor(ctx, parts.adminToken);
+  const adminDoor = createDoor(ctx, { streams, token: parts.adminToken });
   mountHealth(adminDoor, health);
   mountMetrics(adminDoor, parts.metrics);
   mountAdminApi(adminDoor, ctx, live);

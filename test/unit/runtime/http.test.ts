@@ -5,16 +5,17 @@ import { test } from 'node:test';
 import { Hono } from 'hono';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { createHttpServer, type HttpOptions } from '../../../src/runtime/http.ts';
-import { type EventStream, openStream } from '../../../src/runtime/sse.ts';
+import { createStreams, type EventStream } from '../../../src/runtime/sse.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 async function serve(options: Partial<HttpOptions> = {}) {
   const streams: EventStream[] = [];
+  const open = createStreams({ heartbeat: { heartbeat: {} }, intervalMs: () => 60_000, clock: systemClock }).open;
   const app = new Hono();
   app.post('/length', async (c) => c.text(String((await c.req.text()).length)));
   app.get('/events', (c) => {
-    const stream = openStream(c, { heartbeat: { heartbeat: {} }, intervalMs: 60_000, clock: systemClock });
+    const stream = open(c);
     streams.push(stream);
     return stream.response;
   });
