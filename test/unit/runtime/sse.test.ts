@@ -142,3 +142,41 @@ test('the system clock drives heartbeats too', async () => {
   assert.equal(new TextDecoder().decode((await reader.read()).value), 'data: 1\n\n');
   await reader.cancel();
 });
+
+test('a message for many streams is turned to text once', async () => {
+  const [one, other] = [await open(), await open()];
+  let printed = 0;
+  const message = { toJSON: () => ({ printed: ++printed }) };
+  for (const { stream } of [one, other]) {
+    stream.send(message);
+    stream.end();
+  }
+  const texts = await Promise.all([one.response.text(), other.response.text()]);
+  assert.deepEqual([printed, texts[0], texts[0] === texts[1]], [1, texts[0], true]);
+});
+
+test('streams are counted, in all and for each peer, and what is over the limit is refused', async () => {
+  const few = createStreams({ heartbeat: {}, intervalMs: () => 15_000, clock, most: 3, mostPerPeer: 2 });
+  const leave = few.admit('a');
+  few.admit('a');
+  assert.throws(() => few.admit('a'), { code: 'RATE_LIMITED' });
+  few.admit(undefined);
+  assert.throws(() => few.admit('b'), { code: 'UNAVAILABLE' });
+  leave();
+  leave();
+  assert.equal(few.size, 2);
+  few.admit('b');
+});
+
+test('a listener that was cut off is told of, and its place is free again', async () => {
+  let slow = 0;
+  const few = createStreams({ heartbeat: {}, intervalMs: () => 15_000, clock, most: 1, onSlow: () => slow++ });
+  const lazy = new Hono().get('/', (c) => {
+    const stream = few.open(c);
+    stream.send({ filler: 'x'.repeat(2 << 20) });
+    return stream.response;
+  });
+  await lazy.request('/');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([slow, few.size], [1, 0]);
+});
