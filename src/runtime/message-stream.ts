@@ -7,3 +7,20 @@ export interface MessageStream {
   send(message: object): void;
   end(): void;
 }
+
+interface Addressed {
+  readonly common: object;
+  readonly id: string;
+}
+
+const addresses = new WeakMap<object, Addressed>();
+
+/** `{"kind":{"id":…}}` with another id, for one of many listeners who are told the same but for that. */
+export function addressed(common: object, id: string): object {
+  const message = Object.fromEntries(Object.entries(common).map(([kind, body]) => [kind, { ...body, id }]));
+  addresses.set(message, { common, id });
+  return message;
+}
+
+/** Of what, and for which id, a message is an {@link addressed} copy. */
+export const addressOf = (message: object): Addressed | undefined => addresses.get(message);

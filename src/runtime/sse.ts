@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { type Bytes, utf8 } from '../base/bytes.ts';
 import type { Clock } from './clock.ts';
 import type { HttpEnv } from './http.ts';
-import type { MessageStream } from './message-stream.ts';
+import { addressOf, type MessageStream } from './message-stream.ts';
 import { overLimit } from './over-limit.ts';
 import { type Peer, peerOf } from './peer.ts';
 import { createPulse } from './pulse.ts';
@@ -14,7 +14,7 @@ const RETRY_AFTER_SECONDS = 30;
 
 export interface StreamsOptions {
   /** Sent every `intervalMs()` so that nothing on the way takes a stream for dead. */
-  readonly heartbeat: unknown;
+  readonly heartbeat: object;
   intervalMs(): number;
   readonly clock: Clock;
   /** Open streams in all, and of one peer. */
@@ -49,12 +49,22 @@ const END_OF_STREAM = utf8('id: EOS\nevent: EOS\ndata: \n\n');
 /** Messages are never changed once they are sent, so their frames can be kept for as long as they are. */
 const frames = new WeakMap<object, Bytes>();
 
-function messageFrame(message: unknown): Bytes {
-  const isObject = typeof message === 'object' && message !== null;
-  const known = isObject ? frames.get(message) : undefined;
-  const frame = known ?? utf8(`data: ${JSON.stringify(message)}\n\n`);
-  if (isObject) frames.set(message, frame);
+function frameOf(message: object, print: () => string): Bytes {
+  const known = frames.get(message);
+  if (known) return known;
+  const frame = utf8(print());
+  frames.set(message, frame);
   return frame;
+}
+
+/** What goes to many listeners is turned to text once, and what they are told alike is the same bytes for all. */
+function framesOf(message: object): readonly Bytes[] {
+  const address = addressOf(message);
+  if (!address) return [frameOf(message, () => `data: ${JSON.stringify(message)}\n\n`)];
+  const [[kind, body] = ['', {}]] = Object.entries(address.common);
+  const { id: _, ...rest } = body as { readonly id: string };
+  const tail = frameOf(address.common, () => `,${JSON.stringify(rest).slice(1)}}\n\n`);
+  return [utf8(`data: {"${kind}":{"id":${JSON.stringify(address.id)}`), tail];
 }
 
 export function createStreams(options: StreamsOptions): Streams {
@@ -111,9 +121,9 @@ function openStream(
     resolveClosed();
   }
 
-  function write(frame: Uint8Array): void {
+  function write(...frames: readonly Uint8Array[]): void {
     if (!controller) return;
-    controller.enqueue(frame);
+    for (const frame of frames) controller.enqueue(frame);
     if (controller.desiredSize! < 0) disconnect();
   }
 
@@ -145,11 +155,11 @@ function openStream(
   const stream: EventStream = {
     response: new Response(body, { headers: HEADERS }),
     closed,
-    send: (message) => write(messageFrame(message)),
+    send: (message) => write(...framesOf(message)),
     fail: (status) => closeWith(utf8(`event: failure\ndata: ${JSON.stringify(status)}\n\n`)),
     end: () => closeWith(END_OF_STREAM),
   };
   env?.openStreams?.add(stream);
-  const leave = join(() => write(messageFrame(heartbeat)));
+  const leave = join(() => write(...framesOf(heartbeat)));
   return stream;
 }

@@ -165,8 +165,9 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('takeIntents', ['one', 'two', 'absent'], 'batch');
   await call('countQueued');
   await call('queuedIntents', 5);
-  await call('requeueIntents', ['one'], 1);
-  await call('requeueIntents', ['two'], 5);
+  await call('requeueIntents', ['one', 'absent'], { name: 'missed', most: 1 });
+  await call('requeueIntents', ['two'], { name: 'attempts', most: 5 });
+  await call('requeueIntents', ['three']);
   await call('allIntents');
   await call('takeIntents', ['two'], 'batch');
   await call('deleteIntentsOf', 'absent');

@@ -68,8 +68,8 @@ export interface BatchSessionParts {
   readonly cosigner: CosignerKey;
 }
 
-/** As often as a server gives an intent another try. */
-const MAX_FAILURES = 3;
+/** Batches that others may spoil before the owner has enough. */
+const MAX_FAILURES = 16;
 
 interface Joined {
   readonly id: string;
@@ -90,11 +90,14 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
   let batch: Joined | undefined;
   let outcome: BatchOutcome | undefined;
   let failures = 0;
+  let failedId: string | undefined;
 
   function receive(message: Fields): readonly Call[] {
     const parsed = parseBatchMessage(message);
     if (!parsed || outcome) return [];
     if (parsed.type === 'batchStarted') return join(parsed);
+    // Told twice: the batch failed, and the intent is not queued any more.
+    if (parsed.type === 'batchFailed' && parsed.id === failedId) giveUp(parsed.reason);
     return batch?.id === parsed.id ? proceed(batch, parsed) : [];
   }
 
@@ -222,8 +225,13 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
   function startOver(current: Joined, reason: string): readonly Call[] {
     current.tree?.cosigning.forget();
     failures++;
-    if (failures >= MAX_FAILURES) throw new ProtocolError<ClientErrorCode>('BATCH_FAILED', reason);
+    failedId = current.id;
+    if (failures >= MAX_FAILURES) giveUp(reason);
     return leave();
+  }
+
+  function giveUp(reason: string): never {
+    throw new ProtocolError<ClientErrorCode>('BATCH_FAILED', reason);
   }
 
   return { receive, outcome: () => outcome };

@@ -5,8 +5,9 @@
  *
  * The machine knows who owes what by when, and whom to blame; it never sees a key, a nonce or a signature. Batches
  * without a VTXO tree skip noncing and signing. A batch that fails names its offenders, whose inputs are convicted;
- * everybody else's intent is queued again, a bounded number of times. Nothing here survives a restart: a batch that was
- * running then has failed, and its inputs are free.
+ * everybody else's intent is queued again, and the next batch begins as soon as clients can be back. What turns out
+ * before there is a tree costs the others nothing: the batch goes on without. Nothing here survives a restart: a batch
+ * that was running then has failed, and its inputs are free.
  */
 import type { OutpointKey } from '../../base/bytes.ts';
 import { go, type Step, stay } from '../../base/step.ts';
@@ -23,13 +24,20 @@ export interface BatchMember {
 }
 
 /**
- * An intent that did not deliver in a phase. Anybody may post under anybody's key, so an invalid delivery is refused
- * and blamed on nobody; what counts is that no valid one came in time.
+ * An intent that did not deliver in a phase, or whose on-chain coin its owner spent elsewhere (`spending`). Anybody may
+ * post under anybody's key, so an invalid delivery is refused and blamed on nobody; what counts is that no valid one
+ * came in time.
  */
 export interface Offence {
   readonly intentId: string;
-  readonly phase: 'noncing' | 'signing' | 'forfeiting';
+  readonly phase: 'noncing' | 'signing' | 'forfeiting' | 'spending';
 }
+
+/**
+ * Why an intent goes back to the queue. `wronged`: others spoiled the batch, which costs it nothing. `unconfirmed`: its
+ * owner did not answer. `failed`: the server's own fault, or nobody's.
+ */
+export type RequeueCause = 'wronged' | 'unconfirmed' | 'failed';
 
 interface Running {
   readonly id: string;
@@ -60,11 +68,17 @@ export type BatchEvent = { readonly now: number } & (
     }
   | { readonly type: 'intentAcked'; readonly intentId: string }
   | { readonly type: 'batchBuilt'; readonly hasTree: boolean }
-  | { readonly type: 'buildFailed'; readonly reason: string; readonly unfit: readonly string[] }
+  /** `unfit` intents are dropped; those among them in `spent` are to blame for it. */
+  | {
+      readonly type: 'buildFailed';
+      readonly reason: string;
+      readonly unfit: readonly string[];
+      readonly spent: readonly string[];
+    }
   | { readonly type: 'noncesReceived' | 'signaturesReceived'; readonly cosigner: string }
   | { readonly type: 'debtSettled'; readonly outpoint: OutpointKey }
   | { readonly type: 'batchSettled'; readonly commitmentTxid: string; readonly more: boolean }
-  | { readonly type: 'settlementFailed'; readonly reason: string }
+  | { readonly type: 'settlementFailed'; readonly reason: string; readonly spent: readonly string[] }
 );
 
 export type BatchEffect =
@@ -84,8 +98,15 @@ export type BatchEffect =
       readonly reason: string;
       readonly topics: readonly string[];
     }
-  /** Back to the queue, having used up one attempt. */
-  | { readonly type: 'requeue'; readonly intentIds: readonly string[] }
+  /** The batch goes on without some; `topics` are theirs. */
+  | { readonly type: 'leaveOut'; readonly id: string; readonly reason: string; readonly topics: readonly string[] }
+  /** Back to the queue, as often as the cause allows. */
+  | {
+      readonly type: 'requeue';
+      readonly id: string;
+      readonly intentIds: readonly string[];
+      readonly cause: RequeueCause;
+    }
   | { readonly type: 'drop'; readonly intentIds: readonly string[] }
   | { readonly type: 'convict'; readonly id: string; readonly offences: readonly Offence[] }
   /** Forget nonces, reservations and everything else of this batch. */
@@ -101,17 +122,16 @@ type BatchStep = Step<BatchState, BatchEffect>;
 
 export const IDLE: BatchState = { at: 'idle' };
 
-/** Clients open their event stream about when they register: a batch never starts sooner than this after an intent. */
+/**
+ * Clients open their event stream about when they register: a batch never starts sooner than this after an intent. As
+ * long wait those whose batch failed, so that who must register again for it can be back in time.
+ */
 export const MIN_GATHERING_MS = 1_000;
 
 const gatheringMs = (terms: BatchTerms): number => Math.max(MIN_GATHERING_MS, Math.floor(terms.sessionMs / 6));
 
-const gather = (now: number, terms: BatchTerms, ...before: BatchEffect[]): BatchStep =>
-  go<BatchState, BatchEffect>({ at: 'gathering' }, ...before, {
-    type: 'schedule',
-    phase: 'gathering',
-    until: now + gatheringMs(terms),
-  });
+const gather = (until: number, ...before: BatchEffect[]): BatchStep =>
+  go<BatchState, BatchEffect>({ at: 'gathering' }, ...before, { type: 'schedule', phase: 'gathering', until });
 
 /** A phase may use up to `share` of the time that is left. */
 const schedule = (phase: BatchState['at'], { id, end }: Running, now: number, share: number): BatchEffect => ({
@@ -129,7 +149,7 @@ const without = <T>(list: readonly T[], item: T): T[] => list.filter((other) => 
 export function step(state: BatchState, event: BatchEvent, terms: BatchTerms): BatchStep {
   switch (event.type) {
     case 'intentQueued':
-      return state.at === 'idle' ? gather(event.now, terms) : stay(state);
+      return state.at === 'idle' ? gather(event.now + gatheringMs(terms)) : stay(state);
     case 'timedOut':
       return isCurrent(state, event) ? timeOut(state, event.now, terms) : stay(state);
     case 'intentsSelected':
@@ -139,7 +159,7 @@ export function step(state: BatchState, event: BatchEvent, terms: BatchTerms): B
     case 'batchBuilt':
       return state.at === 'building' ? openAfterBuild(state, event) : stay(state);
     case 'buildFailed':
-      return state.at === 'building' ? breakUp(state, event.now, terms, event.reason, [], event.unfit) : stay(state);
+      return state.at === 'building' ? rebuild(state, event, terms) : stay(state);
     case 'noncesReceived':
       return state.at === 'noncing' ? receiveNonces(state, event) : stay(state);
     case 'signaturesReceived':
@@ -149,7 +169,7 @@ export function step(state: BatchState, event: BatchEvent, terms: BatchTerms): B
     case 'batchSettled':
       return state.at === 'finalizing' ? finish(state, event, terms) : stay(state);
     case 'settlementFailed':
-      return state.at === 'finalizing' ? breakUp(state, event.now, terms, event.reason, []) : stay(state);
+      return state.at === 'finalizing' ? breakUp(state, event.now, event.reason, spenders(event.spent)) : stay(state);
   }
 }
 
@@ -161,7 +181,7 @@ function start(
   terms: BatchTerms,
 ): BatchStep {
   if (members.length === 0) return go(IDLE);
-  if (held || members.length < terms.minParticipants) return gather(now, terms);
+  if (held || members.length < terms.minParticipants) return gather(now + gatheringMs(terms));
   const end = now + terms.sessionMs - gatheringMs(terms);
   const batch: Running = { id, end, members };
   return go<BatchState, BatchEffect>(
@@ -239,11 +259,11 @@ function timeOut(state: BatchState, now: number, terms: BatchTerms): BatchStep {
     case 'confirming':
       return closeConfirmation(state, now, terms);
     case 'noncing':
-      return breakUp(state, now, terms, 'tree nonces missing', absent(state));
+      return breakUp(state, now, 'tree nonces missing', absent(state));
     case 'signing':
-      return breakUp(state, now, terms, 'tree signatures missing', absent(state));
+      return breakUp(state, now, 'tree signatures missing', absent(state));
     case 'forfeiting':
-      return breakUp(state, now, terms, 'forfeits or boarding signatures missing', debtors(state));
+      return breakUp(state, now, 'forfeits or boarding signatures missing', debtors(state));
     default:
       return stay(state);
   }
@@ -251,11 +271,36 @@ function timeOut(state: BatchState, now: number, terms: BatchTerms): BatchStep {
 
 /** Who did not confirm goes back to the queue without blame; the others go on, if they are enough. */
 function closeConfirmation(state: BatchState & { at: 'confirming' }, now: number, terms: BatchTerms): BatchStep {
-  const present = state.members.filter((member) => state.acked.includes(member.intentId));
-  const requeue: BatchEffect = { type: 'requeue', intentIds: idsOf(state.members.filter((m) => !present.includes(m))) };
+  const { id, members, acked } = state;
+  const present = members.filter((member) => acked.includes(member.intentId));
+  const missing = idsOf(members.filter((member) => !present.includes(member)));
+  const requeue: BatchEffect = { type: 'requeue', id, intentIds: missing, cause: 'unconfirmed' };
   if (present.length >= Math.max(1, terms.minParticipants)) return build(state, present, requeue);
-  const all: BatchEffect = { type: 'requeue', intentIds: idsOf(state.members) };
-  return gather(now, terms, all, { type: 'release', id: state.id });
+  const others: BatchEffect = { type: 'requeue', id, intentIds: idsOf(present), cause: 'wronged' };
+  return gather(now + gatheringMs(terms), requeue, others, { type: 'release', id });
+}
+
+const spenders = (intentIds: readonly string[]): Offence[] =>
+  intentIds.map((intentId) => ({ intentId, phase: 'spending' }));
+
+/** Clients have seen nothing of a batch that is being built: who turns out unfit for it is left out and told so. */
+function rebuild(
+  state: BatchState & { at: 'building' },
+  { now, reason, unfit, spent }: BatchEvent & { type: 'buildFailed' },
+  terms: BatchTerms,
+): BatchStep {
+  const { id, members } = state;
+  const rest = members.filter((member) => !unfit.includes(member.intentId));
+  const tooFew = rest.length < Math.max(1, terms.minParticipants);
+  if (unfit.length === 0 || tooFew) return breakUp(state, now, reason, spenders(spent), unfit);
+  const out = members.filter((member) => unfit.includes(member.intentId));
+  return build(
+    state,
+    rest,
+    { type: 'convict', id, offences: spenders(spent) },
+    { type: 'drop', intentIds: idsOf(out) },
+    { type: 'leaveOut', id, reason, topics: topicsOf(out) },
+  );
 }
 
 const absent = ({ at, awaiting, members }: Awaiting): Offence[] =>
@@ -268,25 +313,33 @@ const debtors = ({ awaiting, members }: BatchState & { at: 'forfeiting' }): Offe
     .filter((member) => member.owes.some((outpoint) => awaiting.includes(outpoint)))
     .map((member) => ({ intentId: member.intentId, phase: 'forfeiting' }));
 
-/** Ends a batch without a commitment: offenders and unfit intents are dropped, the others get another try. */
+/**
+ * A member that asks for no VTXO and has not been asked for a forfeit takes part in the next batch as if it were the
+ * first: for everybody else the clients' protocol leads on from a failure only through another registration.
+ */
+const canGoOn = (at: BatchState['at'], { cosigners, owes }: BatchMember): boolean =>
+  cosigners.length === 0 && (owes.length === 0 || (at !== 'forfeiting' && at !== 'finalizing'));
+
+/** Ends a batch without a commitment: offenders and unfit intents are dropped, the others get another try at once. */
 function breakUp(
-  state: Running,
+  state: BatchState & Running,
   now: number,
-  terms: BatchTerms,
   reason: string,
   offences: readonly Offence[],
   unfit: readonly string[] = [],
 ): BatchStep {
-  const out = [...offences.map((offence) => offence.intentId), ...unfit];
-  const rest = idsOf(state.members).filter((id) => !out.includes(id));
+  const { id, members } = state;
+  const out = [...new Set([...offences.map((offence) => offence.intentId), ...unfit])];
+  const rest = members.filter((member) => !out.includes(member.intentId));
+  const cause = out.length > 0 ? 'wronged' : 'failed';
+  const told = members.filter((member) => !rest.includes(member) || !canGoOn(state.at, member));
   return gather(
-    now,
-    terms,
-    { type: 'convict', id: state.id, offences },
+    now + MIN_GATHERING_MS,
+    { type: 'convict', id, offences },
     { type: 'drop', intentIds: out },
-    { type: 'requeue', intentIds: rest },
-    { type: 'release', id: state.id },
-    { type: 'announceFailure', id: state.id, reason, topics: topicsOf(state.members) },
+    { type: 'requeue', id, intentIds: idsOf(rest), cause },
+    { type: 'announceFailure', id, reason, topics: topicsOf(told) },
+    { type: 'release', id },
   );
 }
 
@@ -299,5 +352,5 @@ function finish(
     { type: 'announceEnd', id: state.id, commitmentTxid },
     { type: 'release', id: state.id },
   ];
-  return more ? gather(now, terms, ...effects) : go<BatchState, BatchEffect>(IDLE, ...effects);
+  return more ? gather(now + gatheringMs(terms), ...effects) : go<BatchState, BatchEffect>(IDLE, ...effects);
 }

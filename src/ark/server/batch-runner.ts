@@ -1,21 +1,33 @@
 /** Runs the batch machine: turns calls and timers into events, and effects into deeds. One batch at a time. */
 import type { OutpointKey } from '../../base/bytes.ts';
 import { invariant, messageOf } from '../../base/errors.ts';
+import { addressed } from '../../runtime/message-stream.ts';
 import type { GraphSignatures } from '../../txgraph/cosign.ts';
-import { type BatchEffect, type BatchEvent, type BatchState, IDLE, type Offence, step } from '../protocol/batch.ts';
+import {
+  type BatchEffect,
+  type BatchEvent,
+  type BatchState,
+  IDLE,
+  type Offence,
+  type RequeueCause,
+  step,
+} from '../protocol/batch.ts';
 import { nodePsbt } from '../protocol/batch-tree.ts';
 import { demand } from '../protocol/errors.ts';
 import { wireDelay } from '../protocol/settings.ts';
 import * as wire from '../wire/batch-events.ts';
+import { createAliases } from './aliases.ts';
 import { type Charge, convict } from './bans.ts';
 import { type BuiltBatch, buildBatch, isBoarding, memberOf, UnfitError } from './batch-build.ts';
 import type { Settler } from './batch-settle.ts';
 import { mayBegin } from './batch-start.ts';
 import type { ArkContext } from './context.ts';
 import { createDebts, type Debts } from './debts.ts';
+import { doubleSpends } from './double-spends.ts';
 import type { EventHub } from './event-hub.ts';
 import { createPhaseWatch } from './metrics.ts';
 import type { Registration } from './registration.ts';
+import { createStanding } from './standing.ts';
 import {
   countQueued,
   deleteIntents,
@@ -28,8 +40,15 @@ import { createTreeSigning, type TreeSigning } from './tree-signing.ts';
 
 /** How long to wait before a new start after a failure of our own. */
 const RETRY_MS = 1_000;
-/** Batches an intent may take part in, in vain, before it is forgotten. */
+/**
+ * Batches an intent may take part in, in vain, or leave unconfirmed before it is forgotten. What others spoil does not
+ * count: each time somebody is sent away for it, so it ends.
+ */
 const MAX_ATTEMPTS = 3;
+/** Stands for the batch's id in a message that goes to many. */
+const ANY = '';
+/** How many batches' worth of the queue is looked at to put the next one together. */
+const LOOKAHEAD = 4;
 
 export type HexByTxid = Readonly<Record<string, string>>;
 
@@ -41,8 +60,8 @@ export interface BatchRunner {
   submitNonces(batchId: string, cosigner: string, nonces: HexByTxid): Promise<void>;
   submitSignatures(batchId: string, cosigner: string, partials: HexByTxid): Promise<void>;
   submitForfeits(forfeits: readonly string[], commitment: string | undefined): Promise<void>;
-  /** What a stream that opens now has missed and still needs: the start of a batch that its topics take part in. */
-  missedBy(topics: ReadonlySet<string>): unknown | undefined;
+  /** What a listener that comes now has missed and still needs: the start of a batch that its topics take part in. */
+  missedBy(listenerId: string, topics: ReadonlySet<string>): object | undefined;
   stop(): Promise<void>;
 }
 
@@ -56,6 +75,8 @@ interface RunningBatch {
   signing?: TreeSigning;
   signatures: GraphSignatures;
   debts?: Debts;
+  /** Intent id → its coins that their owner spent elsewhere. */
+  spent: ReadonlyMap<string, readonly OutpointKey[]>;
 }
 
 export interface BatchRunnerParts {
@@ -73,6 +94,15 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
   let stopped = false;
   /** Unix seconds; 0 as long as there was no batch. */
   let lastBatchAt = 0;
+  const aliases = createAliases(hub, ctx.newId);
+  const standing = createStanding(ctx);
+
+  /** Tells a message about the batch under way, whose id each listener knows as something else. */
+  const tell = (message: object, topics: readonly string[] = []): void => hub.publish(message, topics, aliases.nameFor);
+  const fail = (reason: string, topics: readonly string[]): void => {
+    // No topics would be everybody.
+    if (topics.length > 0) tell(wire.batchFailed(ANY, reason), topics);
+  };
   const watchPhase = createPhaseWatch(ctx.metrics);
 
   /** Events are taken one at a time, each with its effects, in the order they came. */
@@ -101,18 +131,18 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       ctx.wallet.release(lost.id);
       ctx.signer.forgetNonces(`${lost.id}:`);
       ctx.metrics.batches.add({ outcome: 'failed' });
-      const members = lost.present.map(memberOf);
-      hub.publish(
-        wire.batchFailed(lost.id, 'internal error'),
-        members.flatMap((member) => member.topics),
+      fail(
+        'internal error',
+        lost.present.map(memberOf).flatMap((member) => member.topics),
       );
+      aliases.reset();
     }
     batch = undefined;
     state = IDLE;
     cancelTimer = ctx.clock.setTimer(RETRY_MS, () => {
       const ids = [...(lost?.intents.keys() ?? [])];
       ctx.db
-        .write((tx) => requeueIntents(tx, ids, MAX_ATTEMPTS))
+        .write((tx) => requeueIntents(tx, ids, { name: 'attempts', most: MAX_ATTEMPTS }))
         .then(() => dispatch({ type: 'intentQueued' }))
         .catch((error) => ctx.log.error({ err: error }, 'could not requeue the intents of an abandoned batch'));
     });
@@ -125,7 +155,7 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       case 'selectIntents':
         return selectIntents();
       case 'announceStart':
-        return hub.publish(startMessage(running(effect.id)));
+        return tell(startMessage(running(effect.id)));
       case 'build':
         return build(
           running(effect.id),
@@ -142,13 +172,15 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       case 'settle':
         return settle(running(effect.id));
       case 'announceEnd':
-        return hub.publish(wire.batchFinalized(effect.id, effect.commitmentTxid));
+        return tell(wire.batchFinalized(ANY, effect.commitmentTxid));
       case 'announceFailure':
         ctx.metrics.batches.add({ outcome: 'failed' });
         ctx.log.warn({ batch: effect.id, reason: effect.reason }, 'batch failed');
-        return hub.publish(wire.batchFailed(effect.id, effect.reason), effect.topics);
+        return fail(effect.reason, effect.topics);
+      case 'leaveOut':
+        return fail(effect.reason, effect.topics);
       case 'requeue':
-        return ctx.db.write((tx) => requeueIntents(tx, effect.intentIds, MAX_ATTEMPTS));
+        return requeue(running(effect.id), effect.intentIds, effect.cause);
       case 'drop':
         return ctx.db.write((tx) => deleteIntents(tx, effect.intentIds));
       case 'convict':
@@ -156,6 +188,7 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       case 'release':
         ctx.wallet.release(effect.id);
         ctx.signer.forgetNonces(`${effect.id}:`);
+        aliases.reset();
         batch = undefined;
     }
   }
@@ -168,14 +201,30 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
   function schedule({ phase, id, until }: BatchEffect & { type: 'schedule' }): void {
     cancelTimer();
     cancelTimer = ctx.clock.setTimer(Math.max(0, until - ctx.clock.now()), () => {
+      const late = phase === 'noncing' && batch?.id === id ? batch?.signing?.adoptHeldNonces() : undefined;
+      for (const cosigner of late ?? []) void dispatch({ type: 'noncesReceived', cosigner });
       void dispatch({ type: 'timedOut', phase, ...(id === undefined ? {} : { id }) });
     });
+  }
+
+  async function requeue(current: RunningBatch, intentIds: readonly string[], cause: RequeueCause): Promise<void> {
+    const intents = intentIds.map((intentId) => current.intents.get(intentId)!);
+    if (cause === 'wronged') standing.vouchFor(intents);
+    const name = COUNTERS[cause];
+    const forgotten = await ctx.db.write((tx) => requeueIntents(tx, intentIds, name && { name, most: MAX_ATTEMPTS }));
+    const gone = intents.filter(({ id }) => forgotten.includes(id));
+    if (cause === 'unconfirmed') await convict(ctx, current.id, gone.flatMap(unconfirmed));
+    fail(
+      `given up after ${MAX_ATTEMPTS} batches`,
+      gone.map(memberOf).flatMap((member) => member.topics),
+    );
   }
 
   async function selectIntents(): Promise<void> {
     const id = ctx.newId();
     const { minParticipants, maxParticipants } = ctx.settings();
-    const candidates = await queuedIntents(ctx.db, maxParticipants);
+    const queued = await queuedIntents(ctx.db, maxParticipants * LOOKAHEAD);
+    const candidates = await standing.choose(queued, minParticipants, maxParticipants);
     // Too few: they stay in the queue, which costs them no attempt.
     const held = candidates.length >= minParticipants && !(await mayBegin(ctx, candidates, sinceLastBatch()));
     const wanted = held || candidates.length < minParticipants ? [] : candidates.map((intent) => intent.id);
@@ -183,15 +232,15 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     const intents = candidates.filter((intent) => wanted.length === 0 || taken.includes(intent.id));
     if (taken.length > 0) {
       const byId = new Map(intents.map((intent) => [intent.id, intent]));
-      batch = { id, startedAt: ctx.nowSeconds(), intents: byId, present: intents, signatures: {} };
+      batch = { id, startedAt: ctx.nowSeconds(), intents: byId, present: intents, signatures: {}, spent: new Map() };
     }
     void dispatch({ type: 'intentsSelected', id, members: intents.map(memberOf), held });
   }
 
   const sinceLastBatch = (): number => (lastBatchAt === 0 ? 0 : ctx.nowSeconds() - lastBatchAt);
 
-  const startMessage = ({ id, intents }: RunningBatch) =>
-    wire.batchStarted(id, [...intents.keys()], wireDelay(ctx.settings().batchExpiry));
+  const startMessage = ({ intents }: RunningBatch) =>
+    wire.batchStarted(ANY, [...intents.keys()], wireDelay(ctx.settings().batchExpiry));
 
   async function build(current: RunningBatch, intentIds: readonly string[]): Promise<void> {
     current.present = intentIds.map((intentId) => current.intents.get(intentId)!);
@@ -202,7 +251,11 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     } catch (error) {
       if (!(error instanceof UnfitError)) ctx.log.error({ err: error }, 'building a batch failed');
       const unfit = error instanceof UnfitError ? error.intentIds : [];
-      void dispatch({ type: 'buildFailed', reason: reasonOf(error), unfit });
+      current.spent = await doubleSpends(
+        ctx,
+        current.present.filter((intent) => unfit.includes(intent.id)),
+      );
+      void dispatch({ type: 'buildFailed', reason: reasonOf(error), unfit, spent: [...current.spent.keys()] });
     }
   }
 
@@ -213,17 +266,18 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     const { operator } = ctx.publicKeys;
     const { secp, signer } = ctx;
     current.signing = createTreeSigning({ secp, signer, aggregator: built.aggregator, batchId: id, graph, operator });
+    const clients = [...new Set(current.present.flatMap(({ intent }) => intent.cosigners))];
+    aliases.publish(clients);
     for (const node of graph.nodes) {
       const psbt = nodePsbt(node, ctx.settings().batchExpiry);
-      hub.publish(wire.treeTx(id, node.cosigners, 0, node, psbt), node.cosigners);
+      tell(wire.treeTx(ANY, node.cosigners, 0, node, psbt), node.cosigners);
     }
-    const clients = [...new Set(current.present.flatMap(({ intent }) => intent.cosigners))];
-    hub.publish(wire.treeSigningStarted(id, clients, built.commitment.psbt));
+    tell(wire.treeSigningStarted(ANY, clients, built.commitment.psbt));
   }
 
-  function shareNonces({ id, signing }: RunningBatch): void {
-    for (const { node, nonces } of signing!.sharedNonces()) {
-      hub.publish(wire.treeNonces(id, node.cosigners, node.txid, nonces), node.cosigners);
+  function shareNonces({ signing }: RunningBatch): void {
+    for (const { node, nonces } of signing!.shareNonces()) {
+      tell(wire.treeNonces(ANY, node.cosigners, node.txid, nonces), node.cosigners);
     }
   }
 
@@ -231,16 +285,17 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     current.signatures = current.signing!.signatures();
     for (const node of current.built!.vtxoGraph!.nodes) {
       const signature = current.signatures[node.txid]!;
-      hub.publish(wire.treeSignature(current.id, node.cosigners, node.txid, signature), node.cosigners);
+      tell(wire.treeSignature(ANY, node.cosigners, node.txid, signature), node.cosigners);
     }
   }
 
-  function askForDebts({ id, built }: RunningBatch): void {
+  function askForDebts({ built }: RunningBatch): void {
     for (const node of built!.connectorGraph?.nodes ?? []) {
       const topics = built!.connectorTopics.get(node.txid) ?? [];
-      hub.publish(wire.treeTx(id, topics, 1, node, nodePsbt(node)), topics);
+      const psbt = nodePsbt(node);
+      tell(wire.treeTx(ANY, topics, 1, node, psbt), topics);
     }
-    hub.publish(wire.batchFinalization(id, built!.commitment.psbt));
+    tell(wire.batchFinalization(ANY, built!.commitment.psbt));
   }
 
   async function settle(current: RunningBatch): Promise<void> {
@@ -257,13 +312,18 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       void dispatch({ type: 'batchSettled', commitmentTxid: txid, more: (await countQueued(ctx.db)) > 0 });
     } catch (error) {
       ctx.log.error({ err: error, batch: id }, 'settling a batch failed');
-      void dispatch({ type: 'settlementFailed', reason: reasonOf(error) });
+      current.spent = await doubleSpends(ctx, intents, built.commitmentTxid);
+      void dispatch({ type: 'settlementFailed', reason: reasonOf(error), spent: [...current.spent.keys()] });
     }
   }
 
   function chargesFor(current: RunningBatch, offences: readonly Offence[]): Charge[] {
     return offences.flatMap(({ intentId, phase }) => {
       const { intent } = current.intents.get(intentId)!;
+      if (phase === 'spending') {
+        const spent = intent.inputs.filter(({ outpoint }) => current.spent.get(intentId)?.includes(outpoint));
+        return spent.map(({ script }) => ({ script, crime: 'DOUBLE_SPEND', reason: REASONS.spending }));
+      }
       // Where somebody posed as this cosigner, silence proves nothing.
       if (intent.cosigners.some((cosigner) => current.signing?.isContested(cosigner))) return [];
       const invalid = intent.cosigners.some((cosigner) => current.signing?.sentInvalidSignature(cosigner));
@@ -279,13 +339,9 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
   }
 
   /** The running batch, if it is the one meant and in the phase meant. */
-  function phase(at: BatchState['at'], batchId?: string): RunningBatch {
-    const current = batch && state.at === at && (batchId === undefined || batch.id === batchId) ? batch : undefined;
-    demand(
-      current,
-      'SIGNING_SESSION_TIMED_OUT',
-      `no batch${batchId === undefined ? '' : ` ${batchId}`} waits for this now`,
-    );
+  function phase(at: BatchState['at'], name?: string): RunningBatch {
+    const current = state.at === at && (name === undefined || aliases.isKnown(name)) ? batch : undefined;
+    demand(current, 'SIGNING_SESSION_TIMED_OUT', `no batch${name === undefined ? '' : ` ${name}`} waits for this now`);
     return current;
   }
 
@@ -301,7 +357,9 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
     async submitNonces(batchId, cosigner, nonces) {
       // Also once all are in: who comes then may find that somebody else has spoken in its name.
       const { signing } = phase(state.at === 'signing' ? 'signing' : 'noncing', batchId);
-      if (signing!.receiveNonces(cosigner, nonces)) {
+      const isCertain = aliases.isOwners(batchId, cosigner);
+      const origin = isCertain ? 'certain' : aliases.isListening(cosigner) ? 'foreign' : 'unknown';
+      if (signing!.receiveNonces(cosigner, nonces, origin)) {
         await dispatch({ type: 'noncesReceived', cosigner });
       }
     },
@@ -321,10 +379,10 @@ export function createBatchRunner({ ctx, hub, registration, settler }: BatchRunn
       if (commitment) await settle(debts!.receiveCommitment(commitment));
     },
 
-    missedBy(topics) {
+    missedBy(listenerId, topics) {
       if (state.at !== 'confirming' || !batch) return undefined;
       const concerned = state.members.some((member) => member.topics.some((topic) => topics.has(topic)));
-      return concerned ? startMessage(batch) : undefined;
+      return concerned ? addressed(startMessage(batch), aliases.nameFor(listenerId)) : undefined;
     },
 
     async stop() {
@@ -341,7 +399,21 @@ const REASONS: Readonly<Record<Offence['phase'], string>> = {
   noncing: 'tree nonces not delivered',
   signing: 'tree signatures not delivered',
   forfeiting: 'forfeit or boarding signature not delivered',
+  spending: 'boarding coin spent elsewhere during the batch',
 };
+
+const COUNTERS: Readonly<Record<RequeueCause, 'attempts' | 'missed' | undefined>> = {
+  wronged: undefined,
+  unconfirmed: 'missed',
+  failed: 'attempts',
+};
+
+const unconfirmed = ({ intent }: StoredIntent): Charge[] =>
+  intent.inputs.map(({ script }) => ({
+    script,
+    crime: 'CONFIRMATION',
+    reason: `${MAX_ATTEMPTS} batches left unconfirmed`,
+  }));
 
 function crimeOf(phase: Offence['phase'], boarding: boolean): Charge['crime'] {
   if (phase === 'noncing') return 'NONCES';

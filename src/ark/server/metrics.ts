@@ -39,7 +39,7 @@ export const createArkMetrics = (metrics: Metrics) => ({
     outcome: ['noticed', 'answered', 'failed'],
   }),
   convictions: metrics.counter('canalworks_ark_convictions_total', 'Convictions by crime.', {
-    crime: ['NONCES', 'SIGNATURES', 'FORFEIT', 'BOARDING_SIGNATURE', 'MANUAL'],
+    crime: ['CONFIRMATION', 'NONCES', 'SIGNATURES', 'FORFEIT', 'BOARDING_SIGNATURE', 'DOUBLE_SPEND', 'MANUAL'],
   }),
   slowStreams: metrics.counter(
     'canalworks_ark_slow_streams_total',

@@ -78,7 +78,7 @@ export function mountPublicApi(door: Door, parts: PublicApiParts): void {
         const { closed, send } = open();
         send(streamStarted(id));
         void closed.then(hub.add({ id, topics, send }));
-        const missed = batches.missedBy(topics);
+        const missed = batches.missedBy(id, topics);
         if (missed) send(missed);
       },
       updateStreamTopics(request) {

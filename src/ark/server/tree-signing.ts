@@ -23,19 +23,27 @@ import { demand } from '../protocol/errors.ts';
 import type { ArkKeyName } from './keys.ts';
 
 export interface TreeSigning {
-  /** Takes a client's nonces, one for each node it cosigns. Throws `ArkError`. False: these very nonces came before. */
-  receiveNonces(cosigner: string, nonces: Readonly<Record<string, string>>): boolean;
-  /** Everybody's nonces, once all are in. */
-  sharedNonces(): readonly { readonly node: TxNode; readonly nonces: ByCosigner }[];
+  /**
+   * Takes a client's nonces, one for each node it cosigns. `certain`: they come from the key's owner; `foreign`: from
+   * somebody else while the owner can be heard, so that they are only held for the case that it sends none; `unknown`:
+   * there is no telling. True when with them the key has its nonces now. Throws `ArkError`.
+   */
+  receiveNonces(cosigner: string, nonces: Readonly<Record<string, string>>, origin: NonceOrigin): boolean;
+  /** Takes the nonces held for keys that have none; returns those keys. */
+  adoptHeldNonces(): readonly string[];
+  /** Everybody's nonces, once all are in; they are fixed from here on. */
+  shareNonces(): readonly { readonly node: TxNode; readonly nonces: ByCosigner }[];
   /** Takes a client's partial signatures, one for each node it cosigns. Throws `INVALID_SIGNATURE` naming the node. */
   receiveSignatures(cosigner: string, partials: Readonly<Record<string, string>>): boolean;
   /** The signatures, once all partial ones are in. */
   signatures(): GraphSignatures;
-  /** True when two different sets of nonces came for one key: somebody is posing as its owner. */
+  /** True when two different sets of nonces came for one key and there is no telling which is its owner's. */
   isContested(cosigner: string): boolean;
   /** True when a partial signature for this key was refused. */
   sentInvalidSignature(cosigner: string): boolean;
 }
+
+export type NonceOrigin = 'certain' | 'unknown' | 'foreign';
 
 export interface TreeSigningParts {
   readonly secp: Secp;
@@ -49,6 +57,15 @@ export interface TreeSigningParts {
 
 const PARTIAL_LENGTH = 32;
 
+interface NonceSet {
+  readonly origin: NonceOrigin;
+  /** In the order of the graph. */
+  readonly entries: readonly { readonly node: TxNode; readonly bytes: Bytes }[];
+}
+
+const isSame = (a: NonceSet, b: NonceSet): boolean =>
+  a.entries.every(({ bytes }, i) => equal(bytes, b.entries[i]!.bytes));
+
 export function createTreeSigning({
   secp,
   signer,
@@ -60,10 +77,12 @@ export function createTreeSigning({
   const nonces = new Map<Txid, Record<string, Bytes>>();
   const partials = new Map<Txid, Record<string, Bytes>>();
   const sessions = new Map<Txid, NodeSession>();
-  const heard = new Map<string, Readonly<Record<string, string>>>();
+  const heard = new Map<string, NonceSet>();
+  const held = new Map<string, NonceSet>();
   const signed = new Set<string>();
   const contested = new Set<string>();
   const faulty = new Set<string>();
+  let isShared = false;
   const slot = (node: TxNode): string => `${batchId}:${node.txid}`;
 
   for (const node of graph.nodes) {
@@ -92,30 +111,53 @@ export function createTreeSigning({
     }
   }
 
+  function accept(cosigner: string, set: NonceSet): boolean {
+    for (const { node, bytes } of set.entries) nonces.get(node.txid)![cosigner] = bytes;
+    heard.set(cosigner, set);
+    if (set.origin === 'certain') contested.delete(cosigner);
+    return true;
+  }
+
+  function hold(cosigner: string, set: NonceSet): boolean {
+    const before = held.get(cosigner);
+    if (before && !isSame(before, set)) contested.add(cosigner);
+    if (!before) held.set(cosigner, set);
+    return false;
+  }
+
   return {
     isContested: (cosigner) => contested.has(cosigner),
     sentInvalidSignature: (cosigner) => faulty.has(cosigner),
 
-    receiveNonces(cosigner, sent) {
+    receiveNonces(cosigner, sent, origin) {
       const entries = entriesFor(cosigner, sent, 66);
-      const before = heard.get(cosigner);
-      if (before) {
-        const same = entries.every(({ node }) => before[node.txid]?.toLowerCase() === sent[node.txid]!.toLowerCase());
-        if (!same) contested.add(cosigner);
-        demand(same, 'INVALID_SIGNATURE', `other nonces were received for ${cosigner} before`);
-        return false;
-      }
       for (const { node, bytes } of entries) {
         demand(isPublicNonce(secp, bytes), 'INVALID_SIGNATURE', `malformed nonce for ${node.txid}`, {
           txid: node.txid,
         });
       }
-      for (const { node, bytes } of entries) nonces.get(node.txid)![cosigner] = bytes;
-      heard.set(cosigner, sent);
-      return true;
+      const set: NonceSet = { origin, entries };
+      const before = heard.get(cosigner);
+      if (!before) return origin === 'foreign' ? hold(cosigner, set) : accept(cosigner, set);
+      if (isSame(before, set)) return false;
+      // What the owner sends stands, whatever others send, unless their word was passed on already.
+      const prevails = origin === 'certain' && before.origin !== 'certain' && !isShared;
+      if (!prevails && (origin === 'certain' || before.origin !== 'certain')) contested.add(cosigner);
+      demand(prevails, 'INVALID_SIGNATURE', `other nonces were received for ${cosigner} before`);
+      accept(cosigner, set);
+      return false;
     },
 
-    sharedNonces: () => graph.nodes.map((node) => ({ node, nonces: nonces.get(node.txid)! })),
+    adoptHeldNonces() {
+      const adopted = [...held].filter(([cosigner]) => !heard.has(cosigner));
+      for (const [cosigner, set] of adopted) accept(cosigner, set);
+      return adopted.map(([cosigner]) => cosigner);
+    },
+
+    shareNonces() {
+      isShared = true;
+      return graph.nodes.map((node) => ({ node, nonces: nonces.get(node.txid)! }));
+    },
 
     receiveSignatures(cosigner, sent) {
       const entries = entriesFor(cosigner, sent, PARTIAL_LENGTH);

@@ -5,6 +5,7 @@ import { EventSource } from 'eventsource';
 import { Hono } from 'hono';
 import { createManualClock, systemClock } from '../../../src/runtime/clock.ts';
 import { createHttpServer } from '../../../src/runtime/http.ts';
+import { addressed } from '../../../src/runtime/message-stream.ts';
 import { createStreams, type EventStream } from '../../../src/runtime/sse.ts';
 
 const HEARTBEAT = { heartbeat: {} };
@@ -136,10 +137,10 @@ test('a thousand idle streams cost little and hear one message each', async () =
 });
 
 test('the system clock drives heartbeats too', async () => {
-  const quick = createStreams({ heartbeat: 1, intervalMs: () => 20, clock: systemClock });
+  const quick = createStreams({ heartbeat: {}, intervalMs: () => 20, clock: systemClock });
   const app = new Hono().get('/', (c) => quick.open(c).response);
   const reader = (await app.request('/')).body!.getReader();
-  assert.equal(new TextDecoder().decode((await reader.read()).value), 'data: 1\n\n');
+  assert.equal(new TextDecoder().decode((await reader.read()).value), 'data: {}\n\n');
   await reader.cancel();
 });
 
@@ -179,4 +180,19 @@ test('a listener that was cut off is told of, and its place is free again', asyn
   await lazy.request('/');
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual([slow, few.size], [1, 0]);
+});
+
+test('what many are told under ids of their own is the same text but for the id', async () => {
+  const streams = createStreams({ heartbeat: {}, intervalMs: () => 60_000, clock: createManualClock() });
+  const common = { treeTx: { id: '', topic: ['a'], batchIndex: 1 } };
+  for (const id of ['one', 't"wo']) {
+    const app = new Hono().get('/', (c) => {
+      const stream = streams.open(c);
+      stream.send(addressed(common, id));
+      stream.end();
+      return stream.response;
+    });
+    const text = await (await app.request('/')).text();
+    assert.equal(text.split('\n')[0], `data: ${JSON.stringify({ treeTx: { ...common.treeTx, id } })}`);
+  }
 });

@@ -2,7 +2,14 @@
 import type { DbTx, Row } from '../../../store/db.ts';
 import type { Reader } from './vtxos.ts';
 
-export type CrimeType = 'NONCES' | 'SIGNATURES' | 'FORFEIT' | 'BOARDING_SIGNATURE' | 'MANUAL';
+export type CrimeType =
+  | 'CONFIRMATION'
+  | 'NONCES'
+  | 'SIGNATURES'
+  | 'FORFEIT'
+  | 'BOARDING_SIGNATURE'
+  | 'DOUBLE_SPEND'
+  | 'MANUAL';
 
 export interface Conviction {
   readonly id: string;

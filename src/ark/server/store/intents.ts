@@ -15,7 +15,10 @@ export interface StoredIntent {
   readonly intent: RegisteredIntent;
   /** Unix milliseconds. */
   readonly createdAt: number;
+  /** Batches it took part in, in vain, through nobody's fault but the server's. */
   readonly attempts: number;
+  /** Batches that it did not confirm. */
+  readonly missed: number;
   readonly batchId: string | undefined;
 }
 
@@ -27,10 +30,14 @@ const toIntent = (row: Row): StoredIntent => ({
   intent: parse<RegisteredIntent>(SHAPE, row.data as string),
   createdAt: Number(row.created_at),
   attempts: Number(row.attempts),
+  missed: Number(row.missed),
   batchId: (row.batch_id ?? undefined) as string | undefined,
 });
 
-export async function insertIntent(tx: DbTx, stored: Omit<StoredIntent, 'attempts' | 'batchId'>): Promise<void> {
+export async function insertIntent(
+  tx: DbTx,
+  stored: Omit<StoredIntent, 'attempts' | 'missed' | 'batchId'>,
+): Promise<void> {
   await tx.run('insert into ark_intent (id, txid, message, proof, data, created_at) values ($1, $2, $3, $4, $5, $6)', [
     stored.id,
     stored.txid,
@@ -92,21 +99,34 @@ export async function queuedIntents(db: Reader, limit: number): Promise<StoredIn
 export async function takeIntents(tx: DbTx, ids: readonly string[], batchId: string): Promise<string[]> {
   const taken: string[] = [];
   for (const id of ids) {
-    const rows = await tx.run(
-      'update ark_intent set batch_id = $2, attempts = attempts + 1 where id = $1 and batch_id is null returning id',
-      [id, batchId],
-    );
+    const rows = await tx.run('update ark_intent set batch_id = $2 where id = $1 and batch_id is null returning id', [
+      id,
+      batchId,
+    ]);
     if (rows.length > 0) taken.push(id);
   }
   return taken;
 }
 
-/** Puts intents back into the queue, or forgets them once they used up `maxAttempts`. */
-export async function requeueIntents(tx: DbTx, ids: readonly string[], maxAttempts: number): Promise<void> {
+/**
+ * Puts intents back into the queue. With a counter, they count one more there and are forgotten once it reaches `most`.
+ * Returns the ids of the forgotten.
+ */
+export async function requeueIntents(
+  tx: DbTx,
+  ids: readonly string[],
+  counter?: { readonly name: 'attempts' | 'missed'; readonly most: number },
+): Promise<string[]> {
+  const forgotten: string[] = [];
   for (const id of ids) {
-    await tx.run('delete from ark_intent where id = $1 and attempts >= $2', [id, maxAttempts]);
-    await tx.run('update ark_intent set batch_id = null where id = $1', [id]);
+    const [row] = await tx.run('update ark_intent set batch_id = null where id = $1 returning id', [id]);
+    if (!row || !counter) continue;
+    const { name, most } = counter;
+    await tx.run(`update ark_intent set ${name} = ${name} + 1 where id = $1`, [id]);
+    const gone = await tx.run(`delete from ark_intent where id = $1 and ${name} >= $2 returning id`, [id, most]);
+    if (gone.length > 0) forgotten.push(id);
   }
+  return forgotten;
 }
 
 export async function deleteIntents(tx: DbTx, ids: readonly string[]): Promise<void> {

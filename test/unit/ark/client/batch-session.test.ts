@@ -62,20 +62,26 @@ test('a forfeit needs as many connectors as there are VTXOs', () => {
   );
 });
 
-test('who is left out of a batch waits for the next, and gives up after three that failed', () => {
+test('who is left out of a batch waits for the next, and gives up when enough have failed or the server has', () => {
   const left = play(ORDER, { messages: (messages, phase) => (phase === 'tree' ? messages.slice(-1) : messages) });
   assert.deepEqual(paths(left), ['ack']);
-  const failing: Lie['messages'] = (messages, phase) =>
-    phase !== 'start'
-      ? []
-      : [1, 2, 3].flatMap((round) => [
-          { batchStarted: { ...messages[0].batchStarted, id: `${round}` } },
-          { batchFailed: { id: `${round}`, reason: 'no luck' } },
-        ]);
-  assert.throws(
-    () => play(ORDER, { messages: failing }),
-    (error) => error instanceof ProtocolError && error.code === 'BATCH_FAILED',
-  );
+  const failing =
+    (rounds: number, more: object[] = []): NonNullable<Lie['messages']> =>
+    (messages, phase) => {
+      if (phase !== 'start') return [];
+      const failures = Array.from({ length: rounds }, (_, round) => [
+        { batchStarted: { ...messages[0].batchStarted, id: `${round}` } },
+        { batchFailed: { id: `${round}`, reason: 'no luck' } },
+      ]);
+      return [...failures.flat(), ...more];
+    };
+  assert.equal(play(ORDER, { messages: failing(15) }).session.outcome(), undefined);
+  for (const messages of [failing(16), failing(1, [{ batchFailed: { id: '0', reason: 'given up' } }])]) {
+    assert.throws(
+      () => play(ORDER, { messages }),
+      (error) => error instanceof ProtocolError && error.code === 'BATCH_FAILED',
+    );
+  }
 });
 
 test('messages of other batches, heartbeats and unknown ones are passed over', () => {

@@ -108,14 +108,20 @@ test('who does not confirm goes back to the queue, the others go on if they are 
   const { state, effects } = play(one);
   assert.equal(state.at, 'building');
   assert.deepEqual(effects, [
-    { type: 'requeue', intentIds: ['b'] },
+    { type: 'requeue', id: 'x', intentIds: ['b'], cause: 'unconfirmed' },
     { type: 'build', id: 'x', members: [A] },
   ]);
-  assert.deepEqual(play(one, IDLE, { ...TERMS, minParticipants: 2 }).effects.slice(0, 2), [
-    { type: 'requeue', intentIds: ['a', 'b'] },
+  assert.deepEqual(play(one, IDLE, { ...TERMS, minParticipants: 2 }).effects.slice(0, 3), [
+    { type: 'requeue', id: 'x', intentIds: ['b'], cause: 'unconfirmed' },
+    { type: 'requeue', id: 'x', intentIds: ['a'], cause: 'wronged' },
     { type: 'release', id: 'x' },
   ]);
-  assert.deepEqual(play([...started(A, B), late]).effects[0], { type: 'requeue', intentIds: ['a', 'b'] });
+  assert.deepEqual(play([...started(A, B), late]).effects[0], {
+    type: 'requeue',
+    id: 'x',
+    intentIds: ['a', 'b'],
+    cause: 'unconfirmed',
+  });
 });
 
 interface Breakup {
@@ -155,46 +161,79 @@ const BREAKUPS: Readonly<Record<string, Breakup>> = {
     drop: ['a', 'b'],
     requeue: [],
   },
-  'somebody unfit': {
-    after: acked(A, B),
-    event: { type: 'buildFailed', reason: 'r', unfit: ['b'] },
+  'a coin spent elsewhere': {
+    after: paidUp(A, B),
+    event: { type: 'settlementFailed', reason: 'r', spent: ['b'] },
+    phase: 'spending',
     drop: ['b'],
     requeue: ['a'],
   },
+  'everybody unfit': {
+    after: acked(A, B),
+    event: { type: 'buildFailed', reason: 'r', unfit: ['a', 'b'], spent: [] },
+    drop: ['a', 'b'],
+    requeue: [],
+  },
   'no liquidity': {
     after: acked(A, B),
-    event: { type: 'buildFailed', reason: 'r', unfit: [] },
+    event: { type: 'buildFailed', reason: 'r', unfit: [], spent: [] },
     drop: [],
     requeue: ['a', 'b'],
   },
   'a commitment refused': {
     after: paidUp(A, B),
-    event: { type: 'settlementFailed', reason: 'r' },
+    event: { type: 'settlementFailed', reason: 'r', spent: [] },
     drop: [],
     requeue: ['a', 'b'],
   },
 };
 
 for (const [name, { after, event, phase, drop, requeue }] of Object.entries(BREAKUPS)) {
-  test(`a batch breaks up over ${name}: its culprits are named, the others queued again`, () => {
+  test(`a batch breaks up over ${name}: its culprits are named, the others queued again and soon under way`, () => {
     const { state, effects } = play([...after, event]);
     assert.equal(state.at, 'gathering');
-    const [convict, dropped, requeued, release, failure, schedule] = effects as [
+    const [convict, dropped, requeued, failure, release, schedule] = effects as [
       BatchEffect & { type: 'convict' },
-      BatchEffect,
       BatchEffect,
       BatchEffect,
       BatchEffect & { type: 'announceFailure' },
       BatchEffect,
+      BatchEffect & { type: 'schedule' },
     ];
     assert.deepEqual(convict.offences, phase ? drop.map((intentId) => ({ intentId, phase })) : []);
     assert.deepEqual(dropped, { type: 'drop', intentIds: drop });
-    assert.deepEqual(requeued, { type: 'requeue', intentIds: requeue });
+    const cause = drop.length > 0 ? 'wronged' : 'failed';
+    assert.deepEqual(requeued, { type: 'requeue', id: 'x', intentIds: requeue, cause });
     assert.deepEqual(release, { type: 'release', id: 'x' });
     assert.deepEqual(failure.topics, [...A.topics, ...B.topics]);
-    assert.equal(schedule.type, 'schedule');
+    assert.equal(schedule.until, after.length * 1000 + MIN_GATHERING_MS);
   });
 }
+
+test('who turns out unfit while the batch is built is left out and told; the others notice nothing', () => {
+  const unfit: Event = { type: 'buildFailed', reason: 'r', unfit: ['b'], spent: ['b'] };
+  const { state, effects } = play([...acked(A, B), unfit]);
+  assert.deepEqual([state.at, 'members' in state && state.members], ['building', [A]]);
+  assert.deepEqual(effects, [
+    { type: 'convict', id: 'x', offences: [{ intentId: 'b', phase: 'spending' }] },
+    { type: 'drop', intentIds: ['b'] },
+    { type: 'leaveOut', id: 'x', reason: 'r', topics: B.topics },
+    { type: 'build', id: 'x', members: [A] },
+  ]);
+  assert.equal(play([...acked(A, B), unfit], IDLE, { ...TERMS, minParticipants: 2 }).state.at, 'gathering');
+});
+
+test('who has seen nothing that binds it to the batch goes on to the next without hearing of a failure', () => {
+  const leaver = member('l', { cosigners: [] });
+  const late = (phase: 'noncing' | 'signing' | 'forfeiting'): Event => ({ type: 'timedOut', phase, id: 'x' });
+  const told = (events: Event[]) => play(events).effects.flatMap((e) => (e.type === 'announceFailure' ? e.topics : []));
+  assert.deepEqual(told([...built(A, leaver), late('noncing')]), A.topics);
+  assert.deepEqual(told([...nonced(A, leaver), late('signing')]), A.topics);
+  const forfeited: Event = { type: 'debtSettled', outpoint: owe('l') };
+  assert.deepEqual(told([...signed(A, leaver), forfeited, late('forfeiting')]), [...A.topics, ...leaver.topics]);
+  const free = member('f', { cosigners: [], owes: [] });
+  assert.deepEqual(told([...signed(A, free), late('forfeiting')]), A.topics);
+});
 
 test('what comes twice, from strangers, or in the wrong phase changes nothing', () => {
   const strays: Event[] = [
@@ -254,12 +293,12 @@ function eventOf(state: BatchState, kind: number, who: number, flag: boolean): E
     { type: 'intentsSelected', id: `batch-${kind}-${who}`, members: MEMBERS.slice(0, 1 + (who % MEMBERS.length)) },
     { type: 'intentAcked', intentId: one.intentId },
     { type: 'batchBuilt', hasTree: flag },
-    { type: 'buildFailed', reason: 'r', unfit: flag ? [one.intentId] : [] },
+    { type: 'buildFailed', reason: 'r', unfit: flag ? [one.intentId] : [], spent: flag ? [one.intentId] : [] },
     { type: 'noncesReceived', cosigner },
     { type: 'signaturesReceived', cosigner },
     { type: 'debtSettled', outpoint: owe(one.intentId) },
     { type: 'batchSettled', commitmentTxid: 'c', more: flag },
-    { type: 'settlementFailed', reason: 'r' },
+    { type: 'settlementFailed', reason: 'r', spent: flag ? [one.intentId] : [] },
   ];
   return events[kind % events.length]!;
 }
