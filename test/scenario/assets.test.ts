@@ -10,9 +10,13 @@ import { vtxosOf } from '../../src/ark/client/vtxos.ts';
 import { assetIdOf } from '../../src/ark/protocol/asset-packet.ts';
 import { subDustScript } from '../../src/ark/protocol/vtxo.ts';
 import { utf8 } from '../../src/base/bytes.ts';
+import { sats } from '../../src/base/units.ts';
 import { relativeTimelock } from '../../src/bitcoin/timelock.ts';
 import { changed, coinsOf, issue, pay, supplyOf, toSelf, unitsOf } from '../support/assets.ts';
-import { type Crash, paid, type User, type WorldOptions, world } from '../support/world.ts';
+import { locksOf } from '../support/locks.ts';
+import { coinOf as chainCoin, spend } from '../support/regtest.ts';
+import { rivalOf, takeOver } from '../support/rival.ts';
+import { type Crash, paid, secp, type User, type WorldOptions, world } from '../support/world.ts';
 
 async function scene(seed: string, options: Partial<WorldOptions> = {}) {
   const w = await world({ seed, ...options });
@@ -224,3 +228,38 @@ for (const when of ['before', 'after'] as const) {
     assert.ok(batches >= 4, `${batches} deaths`);
   });
 }
+
+test('a batch that a longer chain undoes takes back what it burned, and what was issued from it counts for nothing', async () => {
+  const { w, alice, bob, key, gold } = await holder('assets/undone');
+  const lock = locksOf(secp, 'bob').p2tr;
+  const funding = await w.chain.faucet(lock.script, sats(100_000));
+  await w.mine(1);
+  const coin = chainCoin((await w.chain.transaction(funding))!.tx, 0, lock);
+  const { height: fork } = await w.chain.tip();
+  const toBoarding = spend([coin], [{ value: 99_000n, script: bob.account.boarding.script }]);
+  const outpoint = { txid: await w.chain.broadcast(toBoarding), vout: 0 };
+  await w.mine(1);
+  const boarding = coinOf(bob.account, 'boarding', outpoint, 99_000n);
+  const burn = await order(alice, { assets: [changed(assetsOf(await coinsOf(alice)), gold, -100n)] });
+  await w.run(
+    Promise.all([
+      settle(alice.client, alice.account, burn),
+      settle(bob.client, bob.account, { coins: [boarding], receivers: [paid(bob.account, [boarding])], onchain: [] }),
+    ]),
+  );
+  await w.mine(1);
+  const lead = await issue(w, alice, 7n);
+  await toSelf(w, alice, { outputs: [changed(assetsOf(await coinsOf(alice)), gold, 50n)] });
+  assert.deepEqual([await supplyOf(alice, gold), await supplyOf(alice, lead)], [450n, 7n]);
+
+  const rival = await rivalOf(w, fork);
+  await rival.broadcast(spend([coin], [{ value: 99_500n, script: lock.script }]));
+  await rival.mine(4);
+  await takeOver(w, rival, fork);
+  await w.mine(6);
+  assert.deepEqual([await supplyOf(alice, gold), await supplyOf(alice, lead)], [500n, 0n]);
+  assert.deepEqual([await unitsOf(alice, gold), await unitsOf(alice, lead), await unitsOf(alice, key)], [500n, 0n, 1n]);
+  await w.audit.check();
+  await w.settle(alice);
+  assert.equal(await unitsOf(alice, gold), 500n);
+});

@@ -6,11 +6,11 @@ import { settle } from '../../src/ark/client/batch.ts';
 import type { Transport } from '../../src/ark/client/transport.ts';
 import { spendableCoins } from '../../src/ark/client/vtxos.ts';
 import { sats } from '../../src/base/units.ts';
-import { createRegtestChain, type RegtestChain } from '../../src/chain/regtest/chain.ts';
 import { lying, refusal, silent } from '../support/adversary.ts';
 import { locksOf } from '../support/locks.ts';
 import { coinOf, spend } from '../support/regtest.ts';
-import { secp, type World, world } from '../support/world.ts';
+import { rivalOf, takeOver } from '../support/rival.ts';
+import { secp, world } from '../support/world.ts';
 
 test('a commitment that a reorganization takes out of its block is confirmed again', async () => {
   const w = await world({ seed: 'reorg/commitment' });
@@ -30,26 +30,6 @@ test('a commitment that a reorganization takes out of its block is confirmed aga
   assert.equal(await confirmedAt(), first);
   await w.audit.check();
 });
-
-/** Another chain with the same blocks up to `height`. */
-async function rivalOf({ chain, clock }: World, height: number): Promise<RegtestChain> {
-  const rival = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000), initialBlocks: 0 });
-  for (let at = 1; at <= height; at++) {
-    const hash = await chain.explorer.blockHash(at);
-    await rival.submitBlock((await chain.explorer.rawBlock(hash!))!);
-  }
-  return rival;
-}
-
-/** Hands all blocks of `rival` above `height` to the world's chain. */
-async function takeOver({ chain, rest }: World, rival: RegtestChain, height: number): Promise<void> {
-  const { height: top } = await rival.tip();
-  for (let at = height + 1; at <= top; at++) {
-    const hash = await rival.explorer.blockHash(at);
-    await chain.submitBlock((await rival.explorer.rawBlock(hash!))!);
-  }
-  await rest();
-}
 
 /**
  * Alice renews in one batch with Mallory, who boards a coin; then a longer chain comes in which Mallory spent that coin

@@ -27,6 +27,8 @@ export interface Acceptance {
   readonly minRelayRate: SatsPerKvb;
   /** What newcomers pay at least while the mempool is or was full; 0 when it has room. */
   readonly floorRate: () => SatsPerKvb;
+  /** Bytes of an OP_RETURN output that are relayed at most. */
+  readonly maxDataScript: number;
   /** Virtual bytes that may wait at most. */
   readonly maxMempoolVsize: number;
   readonly now: () => number;
@@ -101,10 +103,10 @@ export function checkFeeRate({ floorRate, minRelayRate }: Acceptance, { fee, vsi
  * Everything but family, replacement and scripts. Refuses by throwing {@link TxRejection}; returns what would enter.
  */
 export function examine(context: Acceptance, tx: Tx, terms: Terms = {}): MempoolEntry {
-  const { ledger, minRelayRate } = context;
+  const { ledger, minRelayRate, maxDataScript } = context;
   rejectFault(checkTx(tx));
   check(!isCoinbase(tx), 'coinbase');
-  checkStandardTx(tx);
+  checkStandardTx(tx, maxDataScript);
   check(isFinal(tx, ledger), 'non-final');
   checkNew(context, tx);
   const coins = coinsOf(tx, coinFor(context, terms.parent));

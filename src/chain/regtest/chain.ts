@@ -30,6 +30,7 @@ const MAX_SHIFT = 0x7fffffff;
 /** A header has 32 bits for its time; the rest is room for blocks after it. */
 const LATEST_TIME = 0xf0000000;
 const MIN_RELAY_RATE = 1000n as SatsPerKvb;
+const MAX_DATA_SCRIPT = 100_000;
 
 export type RegtestErrorCode =
   /** Not a whole number of blocks, more than there are, or too many at once. */
@@ -51,6 +52,8 @@ export interface RegtestOptions {
   readonly onListenerError?: (error: unknown) => void;
   /** Satoshi per 1,000 virtual bytes; bitcoind's 1 sat/vB if absent. */
   readonly minRelayRate?: bigint;
+  /** Bytes of an OP_RETURN output that are relayed; as bitcoind does from version 30 on, if absent. */
+  readonly maxDataScript?: number;
   /** Whether OP_CHECKTEMPLATEVERIFY (BIP119) holds, which it does on no public network; a chain keeps to one answer. */
   readonly bip119?: boolean;
   /** Virtual bytes that may wait for a block; beyond that those that pay least have to go. */
@@ -115,6 +118,7 @@ export function createRegtestChain(options: RegtestOptions): RegtestChain {
     now: options.now,
     store: options.store ?? memoryStore(),
     minRelayRate: (options.minRelayRate ?? MIN_RELAY_RATE) as SatsPerKvb,
+    maxDataScript: options.maxDataScript ?? MAX_DATA_SCRIPT,
     maxMempoolVsize: options.maxMempoolVsize ?? MAX_MEMPOOL_VSIZE,
     onEvent: (event) => announcer.announce(view.eventOf(event)),
   });

@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly now: () => number;
   readonly store: BlockStore;
   readonly minRelayRate: SatsPerKvb;
+  /** Bytes of an OP_RETURN output that are relayed at most. */
+  readonly maxDataScript: number;
   /** Virtual bytes that may wait at most. */
   readonly maxMempoolVsize: number;
   readonly onEvent: (event: NodeEvent) => void;
@@ -69,12 +71,13 @@ export class RegtestNode {
   /** Restores what the store holds. Throws on a store that is not from a chain like this. */
   constructor(options: NodeOptions) {
     this.#options = options;
-    const { secp, rules, minRelayRate } = options;
+    const { secp, rules, minRelayRate, maxDataScript } = options;
     this.#floor = new MempoolFloor(minRelayRate);
     this.#acceptance = {
       secp,
       rules,
       minRelayRate,
+      maxDataScript,
       floorRate: this.#floorRate,
       maxMempoolVsize: options.maxMempoolVsize,
       ledger: this.ledger,

@@ -14,7 +14,6 @@ const MAX_WEIGHT = 400_000;
 const MIN_STRIPPED_SIZE = 65;
 /** Enough for a 15-of-15 multisig behind P2SH. */
 const MAX_SCRIPT_SIG = 1650;
-const MAX_DATA_SCRIPT = 83;
 const MAX_BARE_KEYS = 3;
 const MAX_P2SH_SIGOPS = 15;
 /** BIP54. */
@@ -23,28 +22,28 @@ const P2WSH = { script: 3600, items: 100, item: 80 } as const;
 const MAX_TAPSCRIPT_ITEM = 80;
 const ANNEX_TAG = 0x50;
 
-function checkOutputs(outputs: readonly TxOut[]): void {
+function checkOutputs(outputs: readonly TxOut[], maxDataScript: number): void {
   let dataOutputs = 0;
   for (const { script } of outputs) {
     const type = scriptTypeOf(script);
     check(type !== 'nonstandard', 'scriptpubkey');
     if (type === 'multisig') check(multisigOf(script)!.keys <= MAX_BARE_KEYS, 'scriptpubkey');
     if (type !== 'nulldata') continue;
-    check(script.length <= MAX_DATA_SCRIPT, 'scriptpubkey');
+    check(script.length <= maxDataScript, 'scriptpubkey');
     dataOutputs++;
   }
   check(dataOutputs <= 1, 'multi-op-return');
 }
 
-/** Refuses what is not standard whatever it spends. */
-export function checkStandardTx(tx: Tx): void {
+/** Refuses what is not standard whatever it spends. A data output may have `maxDataScript` bytes. */
+export function checkStandardTx(tx: Tx, maxDataScript: number): void {
   check(tx.version >= 1 && tx.version <= MAX_VERSION, 'version');
   check(weightOf(tx) <= MAX_WEIGHT, 'tx-size');
   for (const { scriptSig } of tx.inputs) {
     check(scriptSig.length <= MAX_SCRIPT_SIG, 'scriptsig-size');
     check(isPushOnly(scriptSig), 'scriptsig-not-pushonly');
   }
-  checkOutputs(tx.outputs);
+  checkOutputs(tx.outputs, maxDataScript);
   checkDustCount(tx);
   check(serializeTx(tx, 'stripped').length >= MIN_STRIPPED_SIZE, 'tx-size-small');
 }

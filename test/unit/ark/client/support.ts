@@ -1,5 +1,6 @@
 /** A batch between one honest client and a server made of parts, whose messages a test may change on their way. */
 import { type Account, type Coin, coinOf, createAccount } from '../../../../src/ark/client/account.ts';
+import { leafPacketOutput } from '../../../../src/ark/client/batch-order.ts';
 import { type BatchOrder, type BatchSession, createBatchSession } from '../../../../src/ark/client/batch-session.ts';
 import { type ArkClient, createAggregators } from '../../../../src/ark/client/client.ts';
 import type { Call } from '../../../../src/ark/client/transport.ts';
@@ -113,8 +114,9 @@ export function play(order: BatchOrder, lie: Lie = {}, onCall: (call: Call) => v
 
   tell('start', [wire.batchStarted(BATCH_ID, [INTENT_ID], lie.expiry ?? EXPIRY.value)]);
 
+  const packet = leafPacketOutput(order, cosigner.id);
   const honest: PlannedLeaf[] = [
-    { outputs: order.receivers, cosigners: [cosigner.id, operator] },
+    { outputs: [...order.receivers, ...(packet ? [packet] : [])], cosigners: [cosigner.id, operator] },
     { outputs: [{ value: 7_000n, script: p2tr(NEIGHBOUR.xonly) }], cosigners: [neighbour, operator] },
   ];
   const leaves = order.receivers.length > 0 ? (lie.leaves?.(honest) ?? honest) : honest.slice(1);
