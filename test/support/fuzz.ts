@@ -1,5 +1,6 @@
 /** Random and mangled inputs for everything that parses what strangers send. */
 import fc from 'fast-check';
+import { parseAssetPacket, printAssetPacket } from '../../src/ark/protocol/asset-packet.ts';
 import { type Bytes, concat, equal, fromHex, toBase64, toHex, utf8 } from '../../src/base/bytes.ts';
 import { addressOf, parseAddress } from '../../src/bitcoin/address.ts';
 import { parseBlock, serializeBlock } from '../../src/bitcoin/block.ts';
@@ -17,6 +18,7 @@ import { scriptTypeOf } from '../../src/chain/script-type.ts';
 import { sha256 } from '../../src/crypto/hash.ts';
 import { loadSecp } from '../../src/runtime/secp-wasm.ts';
 import { psbt, tx } from './arbitrary.ts';
+import { assetPacket } from './asset-packets.ts';
 import { locksOf } from './locks.ts';
 import { type Dice, pick } from './mutations.ts';
 
@@ -158,6 +160,10 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
       const once = serializePsbt(parsePsbt(input));
       demand(equal(serializePsbt(parsePsbt(toBase64(once))), once), 'a PSBT changes when it is read again');
     },
+  }),
+  assetPacket: () => ({
+    corpus: sampled(assetPacket).map(printAssetPacket),
+    run: exact(parseAssetPacket, printAssetPacket),
   }),
   script: () => ({ corpus: [...SCRIPT_WORDS, locks.p2pkh.script, locks.nested.script], run: runScripts }),
   address: () => ({ corpus: ADDRESSES.map(utf8), run: runAddress }),
