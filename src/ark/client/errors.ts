@@ -35,7 +35,9 @@ export type ClientErrorCode =
   /** The explorer does not answer, or not with what was asked for. */
   | 'CHAIN_SOURCE_FAILED'
   /** The network does not take a transaction. */
-  | 'BROADCAST_REFUSED';
+  | 'BROADCAST_REFUSED'
+  /** The owner has no way out of a VTXO alone. */
+  | 'EXIT_IMPOSSIBLE';
 
 export type ClientError = ProtocolError<ClientErrorCode>;
 
