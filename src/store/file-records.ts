@@ -3,6 +3,7 @@
  * that died while writing is cut off when the file is opened; what was overwritten goes then too.
  */
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { applyChanges, type Records, readingFrom } from '../base/records.ts';
 
 export interface FileRecords extends Records {
@@ -36,6 +37,9 @@ async function rewrite(path: string, kept: ReadonlyMap<string, string>): Promise
     await fresh.close();
   }
   await rename(`${path}.new`, path);
+  // The name has to be as durable as what is written under it from now on.
+  const folder = await open(dirname(path), 'r');
+  await folder.sync().finally(() => folder.close());
 }
 
 /** Opens the file or begins a new one, readable by its owner alone. Throws where a line is no record of ours. */

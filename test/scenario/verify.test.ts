@@ -40,7 +40,7 @@ test('a batch leaf is settled once its commitment is in a block, a payment is pr
   const report = await verify(w, alice, outpoint);
   assert.deepEqual([report.standing, report.findings], ['settled', []]);
   assert.deepEqual([report.serverTrustedHops, report.txs.length, report.output?.value], [0, 2, 50_000n]);
-  assert.deepEqual(report.commitmentTxids, [settled!.commitmentTxid]);
+  assert.deepEqual(report.roots, [{ commitmentTxid: settled!.commitmentTxid, expiry: settled!.expiry }]);
   const { height } = await w.chain.tip();
   assert.deepEqual(report.life, {
     unit: 'blocks',

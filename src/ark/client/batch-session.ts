@@ -52,11 +52,17 @@ export interface BatchOutcome {
   readonly vtxos: readonly NewCoin[];
   /** The signed transactions from the commitment to the leaf, root first. */
   readonly branch: readonly Tx[];
+  /** Life of the batch from the confirmation of its commitment on. */
+  readonly expiry: RelativeTimelock;
+  /** Compressed key in hex that cosigned the branch for the owner. */
+  readonly cosigner: string;
 }
 
 export interface BatchSession {
   /** Takes one message. Returns the calls it asks for, to be made in order. Throws a `ClientError`. */
   receive(message: Fields): readonly Call[];
+  /** The outcome as it will be, from the moment on when the owner is asked to pay for it. */
+  signed(): BatchOutcome | undefined;
   outcome(): BatchOutcome | undefined;
 }
 
@@ -88,6 +94,7 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
   const boardings = order.coins.filter(({ kind }) => kind === 'boarding');
   const forfeited = order.coins.filter(({ kind }) => kind === 'vtxo');
   let batch: Joined | undefined;
+  let signed: BatchOutcome | undefined;
   let outcome: BatchOutcome | undefined;
   let failures = 0;
   let failedId: string | undefined;
@@ -166,6 +173,7 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
       insist(current.tree.cosigning.signatures(), 'SIGNATURE_INVALID', 'the own branch is not signed');
     }
     current.commitmentTxid = txid;
+    signed = outcomeOf(current, txid);
     const signedForfeitTxs = signForfeits(current.connectorNodes, commitment);
     const signedCommitmentTx = boardings.length > 0 ? psbtBase64(signBoardings(commitment)) : undefined;
     if (signedForfeitTxs.length + boardings.length === 0) return [];
@@ -202,9 +210,14 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
 
   function conclude(current: Joined, commitmentTxid: Txid): readonly Call[] {
     insist(current.commitmentTxid === commitmentTxid, 'COMMITMENT_CHANGED', 'another commitment was broadcast');
-    const { branch, cosigning } = current.tree ?? {};
+    outcome = signed;
+    return [];
+  }
+
+  function outcomeOf({ tree, expiry }: Joined, commitmentTxid: Txid): BatchOutcome {
+    const { branch, cosigning } = tree ?? {};
     const signatures = cosigning?.signatures();
-    outcome = {
+    return {
       commitmentTxid,
       vtxos: branch
         ? order.receivers.map((output, vout) => ({ outpoint: { txid: branch.leaf.txid, vout }, output }))
@@ -213,8 +226,9 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
         ...tx,
         inputs: tx.inputs.map((input) => ({ ...input, witness: [signatures!.get(txid)!] })),
       })),
+      expiry,
+      cosigner: cosigner.id,
     };
-    return [];
   }
 
   function leave(): readonly Call[] {
@@ -224,6 +238,7 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
 
   function startOver(current: Joined, reason: string): readonly Call[] {
     current.tree?.cosigning.forget();
+    signed = undefined;
     failures++;
     failedId = current.id;
     if (failures >= MAX_FAILURES) giveUp(reason);
@@ -234,5 +249,5 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
     throw new ProtocolError<ClientErrorCode>('BATCH_FAILED', reason);
   }
 
-  return { receive, outcome: () => outcome };
+  return { receive, signed: () => signed, outcome: () => outcome };
 }

@@ -31,13 +31,15 @@ export async function deleteIntent(client: ArkClient, account: Account, coins: r
 
 /**
  * Settles `order` in a batch, waiting for as many batches as the server lets it try. Throws the server's refusals by
- * their code, a `ClientError` when the server lies, and `STREAM_ENDED` when it hangs up or `signal` aborts.
+ * their code, a `ClientError` when the server lies, and `STREAM_ENDED` when it hangs up or `signal` aborts. `keep` is
+ * handed what the owner will have before it gives anything up for it; what is kept once it resolves survives a crash.
  */
 export async function settle(
   client: ArkClient,
   account: Account,
   order: BatchOrder,
   signal?: AbortSignal,
+  keep: (signed: BatchOutcome) => Promise<void> = async () => {},
 ): Promise<BatchOutcome> {
   const cosigner = createCosignerKey(client.secp, client.random);
   const topics = [cosigner.id, ...order.coins.map(({ outpoint }) => outpointKey(outpoint))];
@@ -47,7 +49,11 @@ export async function settle(
     const intentId = await registerIntent(client, account, order, cosigner);
     const session = createBatchSession({ client, account, order, intentId, cosigner });
     for await (const message of stream) {
-      for (const call of session.receive(message)) await post(client, call);
+      const before = session.signed();
+      const calls = session.receive(message);
+      const signed = session.signed();
+      if (signed && signed !== before) await keep(signed);
+      for (const call of calls) await post(client, call);
       const outcome = session.outcome();
       if (outcome) return outcome;
     }

@@ -44,7 +44,7 @@ function claimPsbt({ outpoint, output, condition }: KeptVtxo, leaf: ExitLeaf, to
 }
 
 /** Virtual bytes of the claim to a P2TR output, whoever signs it. */
-export function claimVsize(secp: Secp, vtxo: KeptVtxo, leaf: ExitLeaf, to: Bytes): number {
+export function claimVsize(vtxo: KeptVtxo, leaf: ExitLeaf, to: Bytes): number {
   const psbt = claimPsbt(vtxo, leaf, to, 0n);
   const tapScriptSigs = leaf.closure.keys.map((publicKey) => ({
     publicKey,
@@ -66,7 +66,7 @@ export interface ClaimOrder {
 
 /** The signed claim of all the VTXO is worth, less the fee; `undefined` when less than `dust` would be left. */
 export function buildClaim(secp: Secp, { vtxo, leaf, to, secret, rate, dust }: ClaimOrder, aux: Bytes): Tx | undefined {
-  const value = vtxo.output.value - feeOf(claimVsize(secp, vtxo, leaf, to), rate);
+  const value = vtxo.output.value - feeOf(claimVsize(vtxo, leaf, to), rate);
   return value >= dust ? finalize(signLeaves(secp, claimPsbt(vtxo, leaf, to, value), secret, aux)) : undefined;
 }
 

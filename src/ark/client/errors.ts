@@ -37,7 +37,10 @@ export type ClientErrorCode =
   /** The network does not take a transaction. */
   | 'BROADCAST_REFUSED'
   /** The owner has no way out of a VTXO alone. */
-  | 'EXIT_IMPOSSIBLE';
+  | 'EXIT_IMPOSSIBLE'
+  /** The owner has no exit data of a VTXO. */
+  | 'NOT_KEPT'
+  | 'COINS_INSUFFICIENT';
 
 export type ClientError = ProtocolError<ClientErrorCode>;
 

@@ -8,12 +8,14 @@ import type { Records } from '../../base/records.ts';
 import { parseTx, type Tx, type TxOut, txHex, txidOf } from '../../bitcoin/tx.ts';
 import { lineageOf } from '../../txgraph/lineage.ts';
 import type { EquivocationProof } from './equivocation.ts';
+import type { LineageRoot } from './verify-lineage.ts';
 
 export interface KeptVtxo {
   readonly outpoint: Outpoint;
   readonly output: TxOut;
   /** Leaves of its script. */
   readonly tapTree: readonly Bytes[];
+  readonly roots: readonly LineageRoot[];
   /** Compressed key in hex that cosigned its batch for the owner. */
   readonly cosigner?: string | undefined;
   /** What its exit leaf's condition takes, where it has one. */

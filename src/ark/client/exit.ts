@@ -189,7 +189,9 @@ async function takeHome(
   const { outpoint } = data;
   const spend = await chain.spender(outpoint);
   const earlier = spend && (await chain.transaction(spend.txid))?.tx;
-  const isOurs = earlier?.outputs.length === 1 && equal(earlier.outputs[0]!.script, to);
+  const input = earlier?.inputs.find(({ prevout }) => outpointKey(prevout) === outpointKey(outpoint));
+  // Nobody else signs for that leaf.
+  const isOurs = input && equal(input.witness.at(-2) ?? new Uint8Array(), leaf.script);
   if (spend?.confirmation) {
     return isOurs ? { at: 'claimed', txid: spend.txid } : { at: 'lost', outpoint, by: spend.txid };
   }

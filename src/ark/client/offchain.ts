@@ -112,13 +112,17 @@ export interface Paid {
   readonly checkpoints: readonly Psbt[];
 }
 
-/** Pays `coins` to `outputs`, their assets as `plan` says, and makes it final. */
+/**
+ * Pays `coins` to `outputs`, their assets as `plan` says, and makes it final. `keep` is handed the payment before the
+ * owner gives its coins away.
+ */
 export async function send(
   client: ArkClient,
   account: Account,
   coins: readonly Coin[],
   outputs: readonly TxOut[],
   plan?: AssetPlan,
+  keep: (paid: Paid) => Promise<void> = async () => {},
 ): Promise<Paid> {
   const payment = buildPayment(client, account, coins, outputs, plan && assetPacket(coins, plan));
   const { arkTxid } = payment;
@@ -126,9 +130,11 @@ export async function send(
   const answer = await post(client, { route: ARK_ROUTES.submitTx, body });
   const { arkTx, checkpoints } = acceptCosigned(client.secp, account, payment, answer);
   const final = signCheckpoints(client, account, checkpoints);
-  await finalize(client, arkTxid, final);
   const vtxos = outputs.map((output, vout) => ({ outpoint: { txid: arkTxid, vout }, output }));
-  return { arkTxid, vtxos, arkTx, checkpoints: final };
+  const paid = { arkTxid, vtxos, arkTx, checkpoints: final };
+  await keep(paid);
+  await finalize(client, arkTxid, final);
+  return paid;
 }
 
 export async function finalize(client: ArkClient, arkTxid: Txid, checkpoints: readonly Psbt[]): Promise<void> {

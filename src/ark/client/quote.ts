@@ -87,7 +87,7 @@ export function quoteExit(secp: Secp, owner: Bytes, request: QuoteRequest): Exit
   const { vtxo, txs, rate, coins, dust, life, crowd } = request;
   const leaf = exitLeafOf(secp, vtxo, owner);
   insist(leaf, 'EXIT_IMPOSSIBLE', 'no leaf lets the owner out alone');
-  const claim = claimVsize(secp, vtxo, leaf, p2tr(owner));
+  const claim = claimVsize(vtxo, leaf, p2tr(owner));
   const { transactions, vbytes, fee, blocks, coins: width, shortfall } = unrollCost(txs, rate, coins, dust);
   const { value } = vtxo.output;
   const claimFee = feeOf(claim, rate);

@@ -13,7 +13,7 @@ import { createFindings, type Finding } from './finding.ts';
 import type { Life, Margins } from './life.ts';
 import { fetchLineage, LINEAGE_LIMITS, type LineageLimits } from './lineage.ts';
 import { verifyChain } from './verify-chain.ts';
-import { type JudgedLineage, unknownParents, verifyLineage } from './verify-lineage.ts';
+import { type JudgedLineage, type LineageRoot, unknownParents, verifyLineage } from './verify-lineage.ts';
 import { type ReportedVtxo, vtxosByOutpoint } from './vtxos.ts';
 
 /**
@@ -32,7 +32,8 @@ export interface VtxoReport {
   readonly serverTrustedHops: number;
   /** The owner's own key cosigned its branch, so that nobody can conspire without the owner. */
   readonly isOwnBranch: boolean;
-  readonly commitmentTxids: readonly Txid[];
+  /** Batches it hangs on. */
+  readonly roots: readonly LineageRoot[];
   readonly life: Life | undefined;
   readonly findings: readonly Finding[];
   readonly equivocations: readonly EquivocationProof[];
@@ -81,7 +82,7 @@ export async function verifyVtxo(
     serverTrustedHops: lineage.hops,
     isOwnBranch:
       cosigner !== undefined && lineage.hops === 0 && !findings.some(({ code }) => code === 'COSIGNER_MISSING'),
-    commitmentTxids: roots.map(({ commitmentTxid }) => commitmentTxid),
+    roots,
     life: judged.life,
     findings,
     equivocations: judged.equivocations,
