@@ -23,6 +23,7 @@ export const arkSettings = (config: UpConfig): ArkSettings => ({
   banDuration: config.banDuration,
   boardingConfirmations: config.boardingConfirmations,
   unrolledMinMargin: config.unrolledMinMargin ?? Math.max(config.sessionDuration, DEFAULT_MARGIN),
+  reserveCoins: config.reserveCoins,
   settlementGap: config.settlementGap,
   intentFee: {
     offchainInput: config.offchainInputFee,

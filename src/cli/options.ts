@@ -144,6 +144,7 @@ export const TERMS = {
     placeholder: 'SECONDS',
     help: 'how long an unrolled VTXO must stay locked to be settled (default 300, or a session if that is longer)',
   },
+  reserveCoins: count(0, 500, 16, 'COINS', 'coins kept apart to pay for answers to fraud, at most'),
   settlementGap: count(0, 315_360_000, 0, 'SECONDS', 'settle VTXOs only so long before they expire; 0 is always'),
   minParticipants: count(1, 100_000, 1, 'N', 'intents that a batch needs'),
   maxParticipants: count(1, 100_000, 128, 'N', 'intents that a batch may have'),

@@ -1,14 +1,15 @@
 /** The audit of an Ark server's books against the chain: nothing is lost, nothing made, nothing there twice. */
 import assert from 'node:assert/strict';
 import type { BatchSummary } from '../../src/ark/server/store/batches.ts';
-import type { Bytes, Txid } from '../../src/base/bytes.ts';
+import { type Bytes, type Outpoint, outpointKey, type Txid } from '../../src/base/bytes.ts';
 import { parse } from '../../src/base/codec.ts';
 import { sumSats } from '../../src/base/units.ts';
+import type { Tx } from '../../src/bitcoin/tx.ts';
 import type { Chain } from '../../src/chain/chain.ts';
 import type { Db } from '../../src/store/db.ts';
 
 export interface Audit {
-  /** Fails unless the books balance to the satoshi. Knows nothing of VTXOs that went on chain. */
+  /** Fails unless the books balance to the satoshi, whatever of them stands on chain. */
   check(): Promise<void>;
   /** Satoshi of all VTXOs that somebody can still spend, off-chain payments under way included. */
   owed(): Promise<bigint>;
@@ -17,7 +18,18 @@ export interface Audit {
 const amounts = (rows: readonly { readonly amount: unknown }[]): bigint =>
   sumSats(rows.map((row) => row.amount as bigint));
 
-export function auditor(db: () => Db, chain: Chain, walletScript: Bytes, funds: bigint): Audit {
+export interface AuditParts {
+  readonly db: () => Db;
+  readonly chain: Chain;
+  /** Where the server's own coins are. */
+  readonly scripts: readonly Bytes[];
+  /** Satoshi that it began with. */
+  readonly funds: bigint;
+  /** Every transaction that it has broadcast. */
+  readonly broadcasts: ReadonlyMap<Txid, Tx>;
+}
+
+export function auditor({ db, chain, scripts, funds, broadcasts }: AuditParts): Audit {
   async function owed(): Promise<bigint> {
     const live = await db().read<{ amount: bigint }>(
       'select amount from ark_vtxo where spent_by is null and unrolled = 0',
@@ -28,25 +40,73 @@ export function auditor(db: () => Db, chain: Chain, walletScript: Bytes, funds: 
     return amounts(live) + amounts(underWay);
   }
 
-  /** What outputs 0 and 1 of the commitments hold for VTXOs and the server, and the fees they cost and brought it. */
-  async function batches(): Promise<{ held: bigint; fees: bigint }> {
-    const rows = await db().read<{ commitment_txid: string; summary: string; id: string }>(
-      "select id, commitment_txid, summary from ark_batch where state = 'final'",
+  interface Row {
+    readonly [name: string]: unknown;
+  }
+  const byKey = async (sql: string, key: string): Promise<Map<string, Row>> =>
+    new Map(((await db().read(sql)) as readonly Row[]).map((row) => [String(row[key]), row]));
+
+  /**
+   * What the outputs of the commitments, and whatever has been put on chain of what hangs below them, hold for VTXOs and
+   * the server; and the fees of the batches.
+   */
+  async function batches(): Promise<{ held: bigint; fees: bigint; commitments: ReadonlySet<string> }> {
+    const finals = await db().read<{ commitment_txid: string; summary: string }>(
+      "select commitment_txid, summary from ark_batch where state = 'final'",
     );
+    const nodes = await byKey('select txid, children from ark_tree_tx', 'txid');
+    const vtxos = await byKey('select outpoint, spent_by from ark_vtxo', 'outpoint');
+    const checkpoints = await byKey('select txid from ark_checkpoint_tx', 'txid');
+    const arkTxs = await byKey('select txid from ark_offchain_tx', 'txid');
+    const seen = new Set<string>();
     let [held, fees] = [0n, 0n];
-    for (const { commitment_txid: txid, summary } of rows) {
-      const found = await chain.transaction(txid as Txid);
-      assert.ok(found, `commitment ${txid} is on chain or in the mempool`);
+    const commitments = new Set<string>();
+
+    /** Follows an output down to where its value stands now. */
+    async function follow(outpoint: Outpoint, isOwners: boolean): Promise<void> {
+      const key = outpointKey(outpoint);
+      if (seen.has(key)) return;
+      seen.add(key);
+      const output = await chain.output(outpoint);
+      if (!output) return;
+      const by = output.spentBy?.txid;
+      if (!by) held += isOwners ? 0n : output.value;
+      else if (nodes.has(by) || checkpoints.has(by) || arkTxs.has(by)) await followAll(by);
+    }
+
+    async function followAll(txid: Txid): Promise<void> {
+      const { outputs } = (await chain.transaction(txid))!.tx;
+      for (const vout of outputs.keys()) {
+        const vtxo = vtxos.get(`${txid}:${vout}`);
+        await follow({ txid, vout }, vtxo !== undefined && vtxo.spent_by === null);
+      }
+    }
+
+    for (const { commitment_txid, summary } of finals) {
+      const txid = commitment_txid as Txid;
+      commitments.add(txid);
+      assert.ok(await chain.transaction(txid), `commitment ${txid} is on chain or in the mempool`);
       const facts = parse<BatchSummary>(1, summary);
       fees += facts.feeAmount - (facts.inputAmount - facts.vtxoAmount - facts.exitAmount);
       const connectors = await db().read(
         "select txid from ark_tree_tx where commitment_txid = $1 and tree = 'connector' limit 1",
         [txid],
       );
-      if (facts.vtxoCount > 0) held += found.tx.outputs[0]!.value;
-      if (connectors.length > 0) held += found.tx.outputs[1]!.value;
+      if (facts.vtxoCount > 0) await follow({ txid, vout: 0 }, false);
+      if (connectors.length > 0) await follow({ txid, vout: 1 }, false);
     }
-    return { held, fees };
+    return { held, fees, commitments };
+  }
+
+  /** What the server's transactions besides the commitments have cost. */
+  async function otherFees(commitments: ReadonlySet<string>): Promise<bigint> {
+    let fees = 0n;
+    for (const [txid, tx] of broadcasts) {
+      if (commitments.has(txid) || !(await chain.transaction(txid))) continue;
+      const spent = await Promise.all(tx.inputs.map(({ prevout }) => chain.output(prevout)));
+      fees += sumSats(spent.map((output) => output!.value)) - sumSats(tx.outputs.map(({ value }) => value));
+    }
+    return fees;
   }
 
   async function checkOnce(): Promise<void> {
@@ -100,13 +160,15 @@ export function auditor(db: () => Db, chain: Chain, walletScript: Bytes, funds: 
     async check() {
       await checkOnce();
       await checkSupplies();
-      const wallet = sumSats((await chain.unspent(walletScript)).map(({ value }) => value));
-      const { held, fees } = await batches();
+      const coins = (await Promise.all(scripts.map((script) => chain.unspent(script)))).flat();
+      const wallet = sumSats(coins.map(({ value }) => value));
+      const { held, fees, commitments } = await batches();
+      const paid = fees + (await otherFees(commitments));
       const [notes] = await db().read<{ n: bigint | null }>(
         "select sum(amount) as n from ark_vtxo where origin = 'note'",
       );
       // Boarding adds to both sides, exits take from both: what is left is the funds less fees and notes given away.
-      assert.equal(wallet + held - (await owed()), funds - fees - (notes?.n ?? 0n), 'the books balance');
+      assert.equal(wallet + held - (await owed()), funds - paid - (notes?.n ?? 0n), 'the books balance');
     },
   };
 }

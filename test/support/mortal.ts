@@ -42,8 +42,14 @@ export const mortalClock = (life: Life, clock: Clock): Clock => ({
   setTimer: (ms, fire) => clock.setTimer(ms, () => (life.isOver ? undefined : fire())),
 });
 
-/** `broadcast` may be replaced, to refuse or to die. */
-export const mortalChain = (life: Life, chain: Chain, broadcast: Chain['broadcast'] = chain.broadcast): Chain => ({
+/** Ways to broadcast may be replaced, to refuse or to die. */
+export type Broadcasting = Pick<Chain, 'broadcast' | 'broadcastPackage'>;
+
+export const mortalChain = (
+  life: Life,
+  chain: Chain,
+  { broadcast, broadcastPackage }: Broadcasting = chain,
+): Chain => ({
   network: chain.network,
   tip: () => life.during(() => chain.tip()),
   transaction: (txid) => life.during(() => chain.transaction(txid)),
@@ -51,7 +57,7 @@ export const mortalChain = (life: Life, chain: Chain, broadcast: Chain['broadcas
   unspent: (script) => life.during(() => chain.unspent(script)),
   feeRate: (target) => life.during(() => chain.feeRate(target)),
   broadcast: (tx) => life.during(() => broadcast(tx)),
-  broadcastPackage: (parent, child) => life.during(() => chain.broadcastPackage(parent, child)),
+  broadcastPackage: (parent, child) => life.during(() => broadcastPackage(parent, child)),
   subscribe: (listener) => chain.subscribe((event) => (life.isOver ? undefined : listener(event))),
 });
 

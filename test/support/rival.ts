@@ -1,4 +1,4 @@
-/** Chains that overtake the world's own. */
+/** Chains beside the world's own: for reorganizations, and for blocks that leave the mempool alone. */
 import { createRegtestChain, type RegtestChain } from '../../src/chain/regtest/chain.ts';
 import { secp, type World } from './world.ts';
 
@@ -20,4 +20,14 @@ export async function takeOver({ chain, rest }: World, rival: RegtestChain, heig
     await chain.submitBlock((await rival.explorer.rawBlock(hash!))!);
   }
   await rest();
+}
+
+/** Mines blocks that take nothing of what waits, as if it paid too little. */
+export async function mineEmpty({ chain, clock, rest }: World, count: number): Promise<void> {
+  const rival = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000), initialBlocks: 0 });
+  await rival.restore({ ...(await chain.snapshot()), waiting: [] });
+  for (const hash of await rival.mine(count)) {
+    await chain.submitBlock((await rival.explorer.rawBlock(hash))!);
+    await rest();
+  }
 }

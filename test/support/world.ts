@@ -14,12 +14,15 @@ import type { ArkSettings } from '../../src/ark/protocol/settings.ts';
 import { deriveArkKeys } from '../../src/ark/server/keys.ts';
 import { type ArkServer, createArkServer, DEFAULT_LIMITS } from '../../src/ark/server/server.ts';
 import { ARK_MIGRATIONS } from '../../src/ark/server/store/schema.ts';
+import type { Bytes, Txid } from '../../src/base/bytes.ts';
 import { blocks, sats } from '../../src/base/units.ts';
-import { parseAddress } from '../../src/bitcoin/address.ts';
+import { type Network, parseAddress } from '../../src/bitcoin/address.ts';
+import { p2tr } from '../../src/bitcoin/script.ts';
+import { outputKey } from '../../src/bitcoin/taproot.ts';
 import { relativeTimelock } from '../../src/bitcoin/timelock.ts';
-import type { TxOut } from '../../src/bitcoin/tx.ts';
+import { type Tx, type TxOut, txidOf } from '../../src/bitcoin/tx.ts';
 import type { Chain } from '../../src/chain/chain.ts';
-import { createRegtestChain, type RegtestChain } from '../../src/chain/regtest/chain.ts';
+import { createRegtestChain, type RegtestChain, type RegtestOptions } from '../../src/chain/regtest/chain.ts';
 import { createManualClock, type ManualClock } from '../../src/runtime/clock.ts';
 import { createManualEntropy, type Entropy } from '../../src/runtime/entropy.ts';
 import { createLog, silentLog } from '../../src/runtime/log.ts';
@@ -30,7 +33,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { type Audit, auditor } from './audit.ts';
 import { offerForRecord } from './chain-record.ts';
 import { observed, testDatabase } from './database.ts';
-import { createLife, type Life, mortalChain, mortalClock, mortalDb, mortalFetch } from './mortal.ts';
+import { type Broadcasting, createLife, type Life, mortalChain, mortalClock, mortalDb, mortalFetch } from './mortal.ts';
 
 export const secp = await loadSecp();
 
@@ -58,6 +61,7 @@ export const SETTINGS: ArkSettings = {
   banDuration: 300,
   boardingConfirmations: blocks(1),
   unrolledMinMargin: 300,
+  reserveCoins: 8,
   settlementGap: 0,
   intentFee: { offchainInput: '', offchainOutput: '', onchainInput: '', onchainOutput: '' },
   batchTrigger: '',
@@ -89,6 +93,9 @@ export interface WorldOptions {
   readonly file?: string;
   /** Prints the server's log. */
   readonly verbose?: boolean;
+  /** What the server takes the embedded chain for. */
+  readonly network?: Network;
+  readonly chainOptions?: Pick<RegtestOptions, 'minRelayRate' | 'maxMempoolVsize'>;
 }
 
 export interface World {
@@ -101,6 +108,10 @@ export interface World {
   /** Reaches whichever server is running. */
   readonly transport: Transport;
   readonly isDead: boolean;
+  /** Every transaction that servers of this world have broadcast, whatever became of it. */
+  readonly broadcasts: ReadonlyMap<Txid, Tx>;
+  /** The script of the server's wallet, and the one of the coins it keeps apart. */
+  readonly serverScripts: { readonly wallet: Bytes; readonly reserve: Bytes };
   /** Writes of the running server so far. */
   readonly writes: number;
   mine(count: number): Promise<void>;
@@ -126,10 +137,12 @@ export interface World {
   crashAt(crash: Crash): void;
   /** The server dies here and now. */
   kill(): void;
-  /** Kills the server if it still lives, and starts another on what it left. */
-  restart(): Promise<void>;
+  /** Kills the server if it still lives, and starts another on what it left, with other settings if given. */
+  restart(settings?: Partial<ArkSettings>): Promise<void>;
   /** Replaces how the running server and later ones broadcast; `undefined` puts the chain's own way back. */
   onBroadcast(broadcast: Chain['broadcast'] | undefined): void;
+  /** Replaces what the running server and later ones hear from the chain; `undefined` lets it speak for itself again. */
+  onChain(replacement: Partial<Chain> | undefined): void;
   audit: Audit;
 }
 
@@ -154,10 +167,11 @@ const QUIET_TURNS = 6;
 const STEP_MS = 200;
 const LONGEST_RUN_MS = 600_000;
 
-export async function world({ seed, settings = {}, file, verbose = false }: WorldOptions): Promise<World> {
+export async function world(options: WorldOptions): Promise<World> {
+  const { seed, settings = {}, file, verbose = false, network = 'regtest', chainOptions = {} } = options;
   const clock = createManualClock();
   const entropy = createManualEntropy(seed);
-  const chain = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000) });
+  const chain = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000), ...chainOptions });
   await offerForRecord(seed, chain);
   const keys = deriveArkKeys(entropy.bytes(32));
   const aggregators = createAggregators(secp);
@@ -169,6 +183,34 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
   let broadcast: Chain['broadcast'] | undefined;
   let life: Life = createLife();
   let server: ArkServer;
+  let changed: Partial<ArkSettings> = {};
+  const broadcasts = new Map<Txid, Tx>();
+  const sent = (tx: Tx): void => void broadcasts.set(txidOf(tx), tx);
+  const broadcasting: Broadcasting = {
+    async broadcast(tx) {
+      sent(tx);
+      return (broadcast ?? replaced.broadcast ?? chain.broadcast)(tx);
+    },
+    async broadcastPackage(parent, child) {
+      sent(parent);
+      sent(child);
+      return (replaced.broadcastPackage ?? chain.broadcastPackage)(parent, child);
+    },
+  };
+
+  let replaced: Partial<Chain> = {};
+  /** The chain as the server sees it. */
+  const facing: Chain = {
+    network,
+    tip: () => (replaced.tip ?? chain.tip)(),
+    transaction: (txid) => (replaced.transaction ?? chain.transaction)(txid),
+    output: (outpoint) => (replaced.output ?? chain.output)(outpoint),
+    unspent: (script) => (replaced.unspent ?? chain.unspent)(script),
+    feeRate: (target) => (replaced.feeRate ?? chain.feeRate)(target),
+    broadcast: chain.broadcast,
+    broadcastPackage: chain.broadcastPackage,
+    subscribe: chain.subscribe,
+  };
 
   async function boot(): Promise<void> {
     const own = createLife();
@@ -183,14 +225,14 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
     };
     server = await createArkServer({
       db: mortalDb(own, db, onWrite),
-      chain: mortalChain(own, chain, (tx) => (broadcast ?? chain.broadcast)(tx)),
+      chain: mortalChain(own, facing, broadcasting),
       clock: mortalClock(own, clock),
       secp,
       entropy,
       keys,
       log: verbose ? createLog('debug') : silentLog,
       metrics: createMetrics(),
-      settings: { ...SETTINGS, ...settings },
+      settings: { ...SETTINGS, network, ...settings, ...changed },
       adminToken: ADMIN_TOKEN,
       version: 'test',
       limits: DEFAULT_LIMITS,
@@ -256,8 +298,10 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
 
   await migrate(db, 'ark', ARK_MIGRATIONS);
   await boot();
-  const walletScript = parseAddress('regtest', server!.walletAddress);
-  const audit = auditor(() => db, chain, walletScript, SERVER_FUNDS);
+  const walletScript = parseAddress(network, server!.walletAddress);
+  const reserveScript = p2tr(outputKey(secp, secp.publicKey(keys.fixed.reserve).slice(1)).xonly);
+  const scripts = [walletScript, reserveScript];
+  const audit = auditor({ db: () => db, chain, scripts, funds: SERVER_FUNDS, broadcasts });
   await chain.faucet(walletScript, SERVER_FUNDS);
   await chain.mine(1);
   await server!.start();
@@ -268,6 +312,8 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
     entropy,
     transport,
     audit,
+    broadcasts,
+    serverScripts: { wallet: walletScript, reserve: reserveScript },
     rest,
     run,
     admin,
@@ -329,7 +375,8 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
       crash = { write: writes + write, when };
     },
     kill: () => life.end(),
-    async restart() {
+    async restart(settings = {}) {
+      changed = { ...changed, ...settings };
       life.end();
       crash = undefined;
       await rest();
@@ -344,6 +391,9 @@ export async function world({ seed, settings = {}, file, verbose = false }: Worl
     },
     onBroadcast(replacement) {
       broadcast = replacement;
+    },
+    onChain(replacement) {
+      replaced = replacement ?? {};
     },
   };
   return self;

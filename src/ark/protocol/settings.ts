@@ -42,6 +42,8 @@ export interface ArkSettings {
   readonly boardingConfirmations: Blocks;
   /** Seconds that an unrolled VTXO must still be locked when it is settled, so that its batch can finish before. */
   readonly unrolledMinMargin: number;
+  /** Coins that the wallet keeps apart at most, to pay for answers to fraud. */
+  readonly reserveCoins: number;
   /** Seconds before its expiry from which on a VTXO is settled; 0 for always. */
   readonly settlementGap: number;
   readonly intentFee: IntentFeePrograms;

@@ -24,6 +24,8 @@ import type { Unrolls } from './unrolls.ts';
 export interface Justice {
   /** Takes the next step of every open case. */
   pursue(): Promise<void>;
+  /** Answers under way, and those of them that no coin could pay for when they were last looked at. */
+  load(): { readonly open: number; readonly unpaid: number };
 }
 
 /** What has to confirm next for a case, and how many blocks there are for it. */
@@ -62,6 +64,7 @@ export function createJustice({ ctx, bumper, commitmentFees, unrolls }: JusticeP
   const answers = createAnswers(ctx);
   /** What was reported of which case, so that it is reported once. */
   const reported = new Map<OutpointKey, string>();
+  let load = { open: 0, unpaid: 0 };
 
   async function pursue(): Promise<void> {
     const tip = await chain.tip();
@@ -73,24 +76,27 @@ export function createJustice({ ctx, bumper, commitmentFees, unrolls }: JusticeP
         log.error({ err: error, outpoint: vtxo.outpoint }, 'could not act on an unrolled VTXO that was spent');
       }
     }
-    if (steps.length === 0) return;
+    const inTurn = inOrder(steps);
+    load = { open: inTurn.length, unpaid: 0 };
+    if (inTurn.length === 0) return;
     const rate = await chain.feeRate(1);
-    for (const step of inOrder(steps)) {
+    for (const step of inTurn) {
       try {
-        await take(step, rate);
+        if ((await take(step, rate)) === 'no-coin') load = { ...load, unpaid: load.unpaid + 1 };
       } catch (error) {
         log.error({ err: error, txid: step.txid }, 'could not broadcast an answer to fraud');
       }
     }
   }
 
-  async function take(step: Step, rate: number): Promise<void> {
+  async function take(step: Step, rate: number): Promise<Secured> {
     const price = (vsize: number): bigint | undefined => urgentFee(vsize, { ...step, rate });
     const tx = step.make();
     const result = await (step.commitment ? commitmentFees.speedUp(tx, price) : bumper.secure(tx, price, step.stake));
     const about = { txid: step.txid, blocksLeft: step.left, stake: `${step.stake}`, rate };
     if (TROUBLES[result]) log.error(about, TROUBLES[result]);
     else log.debug({ ...about, result }, 'an answer to fraud is on its way');
+    return result;
   }
 
   async function fateOf(vtxo: Vtxo, answer: Txid): Promise<{ fate: Fate; output: ChainOutput | undefined }> {
@@ -186,7 +192,7 @@ export function createJustice({ ctx, bumper, commitmentFees, unrolls }: JusticeP
     reported.delete(outpoint);
   }
 
-  return { pursue };
+  return { pursue, load: () => load };
 }
 
 const TROUBLES: Partial<Record<Secured, string>> = {

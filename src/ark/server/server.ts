@@ -37,6 +37,8 @@ import { createNotifier } from './notifier.ts';
 import { checkpointTapscript, createOffchainService } from './offchain.ts';
 import { mountPublicApi } from './public-api.ts';
 import { createRegistration } from './registration.ts';
+import { createReserve } from './reserve.ts';
+import { mountReserve } from './reserve-api.ts';
 import { createSignerKeys } from './signer-keys.ts';
 import { countQueued } from './store/intents.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -133,12 +135,13 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const sweeper = createSweeper(ctx, notifier, unrolls);
   const commitmentFees = createCommitmentFees(ctx);
   const justice = createJustice({ ctx, bumper: createFeeBumper(ctx), commitmentFees, unrolls });
+  const reserve = createReserve({ ctx, fees: commitmentFees, load: justice.load });
   const watcher = createChainWatcher({
     ctx,
     settler,
     fate: createBatchFate(ctx, commitmentFees),
     unrolls,
-    chores: [justice.pursue, createClaimWatch(ctx, unrolls), sweeper.sweep],
+    chores: [justice.pursue, createClaimWatch(ctx, unrolls), sweeper.sweep, reserve.refill],
   });
 
   const health = createHealth(ctx);
@@ -164,6 +167,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   mountHealth(adminDoor, health);
   mountMetrics(adminDoor, parts.metrics);
   mountAdminApi(adminDoor, ctx, live);
+  mountReserve(adminDoor, parts.metrics, reserve);
 
   return {
     publicApp: publicDoor.app,

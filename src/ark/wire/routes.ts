@@ -43,6 +43,7 @@ export const INDEXER_ROUTES = {
 } as const satisfies Record<string, Route>;
 
 export const ADMIN_ROUTES = {
+  reserve: get('/v1/admin/wallet/reserve'),
   walletStatus: get('/v1/admin/wallet/status'),
   walletAddress: get('/v1/admin/wallet/address'),
   walletBalance: get('/v1/admin/wallet/balance'),
