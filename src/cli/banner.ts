@@ -43,6 +43,7 @@ export function banner(ready: Ready, data: string): string {
 
   Ark server        ${ark.url}
   Ark admin         ${ark.adminUrl}     (token: see "canalworks status --json")
+  Delegator         ${ark.delegatorUrl}
   Block explorer    ${chain.esplora}
   Bitcoin RPC       ${chain.rpc.url}${login}
   Data              ${data}

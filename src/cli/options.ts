@@ -200,6 +200,13 @@ const RUN = {
   rpcPort: port("port of the embedded chain's bitcoind-like JSON-RPC (default 18443)"),
   arkPort: port('port of the Ark server (default 7070)'),
   arkAdminPort: port("port of the Ark server's admin API (default 7071)"),
+  delegatorPort: port('port of the delegator, which renews VTXOs for sleeping owners (default 7012)'),
+  delegatorFee: {
+    parse: (text: string) => sats(wholeNumber(0, 1_000_000)(text)),
+    fallback: sats(0),
+    placeholder: 'SATS',
+    help: 'what the delegator asks for each delegation: nothing, or 330 and more (default 0)',
+  },
   db: {
     parse: postgresUrl,
     fallback: undefined,
@@ -229,7 +236,13 @@ const FILE_SETTINGS = { ...RUN, ...TERMS };
 export const UP_SETTINGS = { ...RUN_SETTINGS, ...TERMS };
 
 /** The ports that `--ports fixed` stands for. */
-const FIXED_PORTS = { chainPort: 3000, rpcPort: 18_443, arkPort: 7070, arkAdminPort: 7071 } as const;
+const FIXED_PORTS = {
+  chainPort: 3000,
+  rpcPort: 18_443,
+  arkPort: 7070,
+  arkAdminPort: 7071,
+  delegatorPort: 7012,
+} as const;
 type PortName = keyof typeof FIXED_PORTS;
 
 type Resolved = ConfigOf<typeof UP_SETTINGS>;
@@ -268,7 +281,7 @@ export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.Process
   const variables = readEnvironment(UP_SETTINGS, environment);
   const where = resolveConfig(WHERE, [flags, variables]);
   const data = where.data ?? defaultDataFolder(environment);
-  const { ports, chainPort, rpcPort, arkPort, arkAdminPort, ...rest } = resolveConfig(UP_SETTINGS, [
+  const { ports, chainPort, rpcPort, arkPort, arkAdminPort, delegatorPort, ...rest } = resolveConfig(UP_SETTINGS, [
     flags,
     variables,
     readFileSettings(where, data),
@@ -283,6 +296,7 @@ export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.Process
       rpcPort: portOf('rpcPort', rpcPort),
       arkPort: portOf('arkPort', arkPort),
       arkAdminPort: portOf('arkAdminPort', arkAdminPort),
+      delegatorPort: portOf('delegatorPort', delegatorPort),
     },
   };
   checkTogether(config);
@@ -307,6 +321,9 @@ function checkTogether(config: UpConfig): void {
     refuse(
       '--ephemeral keeps nothing and --db keeps it: choose one, or the keys would be gone and the coins would stay',
     );
+  }
+  if (config.delegatorFee > 0n && config.delegatorFee < TAPROOT_DUST) {
+    refuse('--delegator-fee is nothing or at least 330 sat, since it is paid by a VTXO');
   }
   const fixed = Object.values(ports).filter((number) => number !== 0);
   if (new Set(fixed).size !== fixed.length) refuse('two doors cannot share one port');

@@ -9,7 +9,12 @@ export interface Ready {
   readonly version: string;
   readonly network: string;
   readonly pid: number;
-  readonly ark: { readonly url: string; readonly adminUrl: string; readonly adminToken: string };
+  readonly ark: {
+    readonly url: string;
+    readonly adminUrl: string;
+    readonly adminToken: string;
+    readonly delegatorUrl: string;
+  };
   readonly chain: {
     readonly kind: 'embedded' | 'bitcoind';
     readonly esplora: string;

@@ -1,7 +1,10 @@
 /** The composition root: the one place that knows every wing, makes the running parts and hands them to each other. */
 import { join } from 'node:path';
 import { Hono } from 'hono';
+import { createTransport } from '../ark/client/transport.ts';
 import { defaultVtxo } from '../ark/protocol/vtxo.ts';
+import { createDelegatorApp } from '../ark/server/delegator/api.ts';
+import { createDelegator } from '../ark/server/delegator/delegator.ts';
 import { deriveArkKeys } from '../ark/server/keys.ts';
 import { createArkServer, DEFAULT_LIMITS } from '../ark/server/server.ts';
 import { toHex } from '../base/bytes.ts';
@@ -134,12 +137,27 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   const rpc = opened.kind === 'embedded' ? await serveRpc(opened) : { url: opened.url, ...opened.credentials() };
   const url = await listen(ark.publicApp, config.ports.arkPort);
   const adminUrl = await listen(ark.adminApp, config.ports.arkAdminPort);
+  const delegator = createDelegator({
+    db,
+    chain,
+    clock: systemClock,
+    entropy: systemEntropy,
+    log: log.child({ part: 'delegator' }),
+    secp,
+    transport: createTransport(async (path, init) => ark.publicApp.request(path, init)),
+    secret: keys.delegate,
+    fee: config.delegatorFee,
+  });
+  await delegator.start();
+  onStop(() => delegator.stop());
+  const delegatorApp = createDelegatorApp(delegator, log.child({ part: 'delegator' }));
+  const delegatorUrl = await listen(delegatorApp, config.ports.delegatorPort);
   return {
     ready: true,
     version: VERSION,
     network: config.network,
     pid: process.pid,
-    ark: { url, adminUrl, adminToken: secrets.adminToken },
+    ark: { url, adminUrl, adminToken: secrets.adminToken, delegatorUrl },
     chain: { kind: opened.kind, esplora: `${chainUrl}/api`, rpc },
   };
 }

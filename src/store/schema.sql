@@ -198,7 +198,7 @@ create table ark_delegation (
   due_at bigint not null,
   attempts bigint not null default 0,
   outcome text
-);
+, intent_id text);
 
 create index ark_delegation_due on ark_delegation (state, due_at);
 

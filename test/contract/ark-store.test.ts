@@ -7,6 +7,7 @@ import * as assets from '../../src/ark/server/store/assets.ts';
 import * as batches from '../../src/ark/server/store/batches.ts';
 import * as cases from '../../src/ark/server/store/cases.ts';
 import * as convictions from '../../src/ark/server/store/convictions.ts';
+import * as delegations from '../../src/ark/server/store/delegations.ts';
 import * as intents from '../../src/ark/server/store/intents.ts';
 import * as liquidity from '../../src/ark/server/store/liquidity.ts';
 import * as offchain from '../../src/ark/server/store/offchain.ts';
@@ -34,6 +35,7 @@ const STORES = {
   ...batches,
   ...cases,
   ...convictions,
+  ...delegations,
   ...intents,
   ...offchain,
   ...settings,
@@ -268,6 +270,23 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('signers');
 
   const sweep = { tx: '00', fee: 2_100_000_000_000_000n, height: 800_000, createdAt: LATE };
+  for (const name of ['first', 'second']) {
+    const request = { message: 'message', proof: 'proof', forfeits: ['forfeit'] };
+    const times = { validAt: LATE, createdAt: LATE, dueAt: LATE };
+    await call('insertDelegation', { ...request, id: name, ...times }, [at(name), at(name, 1)]);
+  }
+  await call('delegationsHolding', [at('first'), at('first', 1), at('absent')]);
+  await call('noteDelegationIntent', 'first', 'intent');
+  await call('postponeDelegation', 'second', LATE + 5);
+  await call('dueDelegations', LATE, 10);
+  await call('nextDelegationDue');
+  await call('endDelegation', 'first', 'done', id('final'));
+  await call('endDelegation', 'first', 'failed', 'too late');
+  await call('delegationById', 'first');
+  await call('countWaitingDelegations');
+  await call('endDelegation', 'second', 'replaced', 'first');
+  await call('nextDelegationDue');
+
   await call('insertSweep', { ...sweep, txid: id('sweep') }, [id('final'), id('other')]);
   await call('insertSweep', { ...sweep, txid: id('reclaim') }, []);
   await call('openSweeps', 800_001);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, mock } from 'node:test';
 import {
+  type DelegateProvider,
   EsploraProvider,
   type Identity,
   InMemoryContractRepository,
@@ -11,6 +12,7 @@ import {
   SingleKey,
   Unroll,
   Wallet,
+  type WalletConfig,
 } from '@arkade-os/sdk';
 import { EventSource } from 'eventsource';
 import type { Ready } from '../../src/cli/ready.ts';
@@ -72,6 +74,8 @@ export interface ArkUse extends Operator {
   crash(): Promise<void>;
   /** A wallet that does nothing by itself; without an identity it is a new user's. */
   wallet(identity?: Identity, storage?: Storage): Promise<Wallet>;
+  /** The same for a new user who has a delegate. */
+  delegatedWallet(delegateProvider: DelegateProvider): Promise<Wallet>;
   /** An on-chain wallet with the keys of `owner`, or new ones. */
   onchainWallet(owner?: { readonly identity: Identity }): Promise<OnchainWallet>;
   /** Boards `sats`: paid by the faucet, confirmed, settled without a fee. Returns the commitment txid. */
@@ -85,6 +89,7 @@ const doorsOf = ({ ark, chain }: Ready): string[] => {
   return [
     ...['--ark-port', port(ark.url)],
     ...['--ark-admin-port', port(ark.adminUrl)],
+    ...['--delegator-port', port(ark.delegatorUrl)],
     ...['--chain-port', port(chain.esplora)],
   ];
 };
@@ -100,6 +105,17 @@ export function useArk(flags: readonly string[] = []): ArkUse {
   };
   const onchainWallet = ({ identity }: { readonly identity: Identity } = { identity: SingleKey.fromRandomBytes() }) =>
     OnchainWallet.create(identity, 'regtest', explorerOf(stack.ready));
+
+  const open = async (config: Pick<WalletConfig, 'identity' | 'storage' | 'delegateProvider'>): Promise<Wallet> => {
+    const wallet = await Wallet.create({
+      ...config,
+      arkServerUrl: stack.ready.ark.url,
+      onchainProvider: explorerOf(stack.ready),
+      settlementConfig: false,
+    });
+    wallets.push(wallet);
+    return wallet;
+  };
 
   before(() => start());
   after(async () => {
@@ -119,17 +135,9 @@ export function useArk(flags: readonly string[] = []): ArkUse {
     note: (sats) => operator.note(sats),
     admin: (path, body) => operator.admin(path, body),
     onchainWallet,
-    async wallet(identity = SingleKey.fromRandomBytes(), storage = freshStorage()) {
-      const wallet = await Wallet.create({
-        identity,
-        arkServerUrl: stack.ready.ark.url,
-        onchainProvider: explorerOf(stack.ready),
-        storage,
-        settlementConfig: false,
-      });
-      wallets.push(wallet);
-      return wallet;
-    },
+    wallet: (identity = SingleKey.fromRandomBytes(), storage = freshStorage()) => open({ identity, storage }),
+    delegatedWallet: (delegateProvider) =>
+      open({ identity: SingleKey.fromRandomBytes(), storage: freshStorage(), delegateProvider }),
     async board(wallet, sats) {
       await operator.faucet(await wallet.getBoardingAddress(), sats);
       const inputs = await wallet.getBoardingUtxos();

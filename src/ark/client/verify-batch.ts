@@ -48,7 +48,12 @@ const isUnlocked = ({ tx }: TxNode): boolean =>
   tx.version === TRUC_VERSION && tx.locktime === 0 && tx.inputs.every(({ sequence }) => sequence === SEQUENCE_FINAL);
 
 /** The graph of `nodes`, which hangs below output `vout` of the commitment. Throws `code`. */
-function rootedGraph(nodes: readonly ReceivedNode[], commitment: Psbt, vout: number, code: ClientErrorCode): TxGraph {
+export function rootedGraph(
+  nodes: readonly ReceivedNode[],
+  commitment: Psbt,
+  vout: number,
+  code: ClientErrorCode,
+): TxGraph {
   const graph = assemble(nodes);
   const funding = commitment.tx.outputs[vout];
   const flaw = funding ? flawOf(graph, { txid: txidOf(commitment.tx), vout }, funding) : 'WRONG_ROOT';
@@ -113,7 +118,7 @@ export function verifyVtxoTree(nodes: readonly ReceivedNode[], expected: TreeExp
 }
 
 /** Besides clients, one key cosigns every node: whoever runs the batch signs the whole way or none of it. */
-function checkOperator(path: readonly TxNode[], clients: readonly string[]): void {
+export function checkOperator(path: readonly TxNode[], clients: readonly string[]): void {
   const xonly = new Set(clients.map((key) => key.slice(2)));
   const foreign = path.map(({ cosigners }) => cosigners.filter((key) => !xonly.has(key.slice(2))));
   const operator = foreign[0]?.[0];

@@ -2,7 +2,7 @@
 import { fromHex, type Outpoint, outpointKey, parseTxid, toHex } from '../../base/bytes.ts';
 import { parseSats } from '../../base/units.ts';
 import { type AssetAmount, parseAssetId } from '../protocol/asset-packet.ts';
-import { asFields, type Fields, requiredText, whole } from '../wire/request.ts';
+import { asFields, type Fields, requiredText, text, whole } from '../wire/request.ts';
 import { INDEXER_ROUTES } from '../wire/routes.ts';
 import { type Account, type Coin, coinOf } from './account.ts';
 import { assetUnits } from './assets.ts';
@@ -19,6 +19,8 @@ export interface ReportedVtxo {
   readonly isSwept: boolean;
   readonly isUnrolled: boolean;
   readonly isSpent: boolean;
+  /** Txid of the commitment that settled it, or empty. */
+  readonly settledBy: string;
   /** A height, or unix seconds: the server tells which by the size. */
   readonly expiresAt: number;
   readonly commitmentTxids: readonly string[];
@@ -42,6 +44,7 @@ function parseVtxo(fields: Fields): ReportedVtxo {
     isSwept: fields.isSwept === true,
     isUnrolled: fields.isUnrolled === true,
     isSpent: fields.isSpent === true,
+    settledBy: text(fields, 'settledBy'),
     expiresAt: whole(fields.expiresAt, 'expiresAt'),
     commitmentTxids: Array.isArray(fields.commitmentTxids) ? fields.commitmentTxids.map(String) : [],
     assets: (Array.isArray(fields.assets) ? fields.assets : []).map((asset) => parseAsset(asFields(asset))),

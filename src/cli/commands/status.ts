@@ -26,6 +26,7 @@ export async function status(flags: ConfigSource, json: boolean): Promise<void> 
     `canalworks ${running.version} on ${running.network}, process ${running.pid}
 Ark server      ${running.ark.url}
 Ark admin       ${running.ark.adminUrl}
+Delegator       ${running.ark.delegatorUrl}
 Block explorer  ${running.chain.esplora}
 Chain           height ${chain.height}, tip ${chain.tip}
 Server wallet   ${available} BTC available, ${locked} BTC locked

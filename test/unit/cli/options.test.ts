@@ -21,7 +21,13 @@ const resolve = (flags: Readonly<Record<string, string>> = {}, environment: Node
 
 test('the defaults are regtest on loopback', () => {
   const config = resolve();
-  assert.deepEqual(config.ports, { chainPort: 3000, rpcPort: 18_443, arkPort: 7070, arkAdminPort: 7071 });
+  assert.deepEqual(config.ports, {
+    chainPort: 3000,
+    rpcPort: 18_443,
+    arkPort: 7070,
+    arkAdminPort: 7071,
+    delegatorPort: 7012,
+  });
   assert.equal(config.host, '127.0.0.1');
   assert.equal(config.network, 'regtest');
   assert.deepEqual(config.batchExpiry, { type: 'blocks', value: 144 });
@@ -31,11 +37,18 @@ test('the defaults are regtest on loopback', () => {
 });
 
 test('automatic ports are those that nothing names', () => {
-  assert.deepEqual(resolve({ ports: 'auto' }).ports, { chainPort: 0, rpcPort: 0, arkPort: 0, arkAdminPort: 0 });
+  assert.deepEqual(resolve({ ports: 'auto' }).ports, {
+    chainPort: 0,
+    rpcPort: 0,
+    arkPort: 0,
+    arkAdminPort: 0,
+    delegatorPort: 0,
+  });
   assert.deepEqual(resolve({ ports: 'auto', arkPort: '9' }, { CANALWORKS_CHAIN_PORT: '8' }).ports, {
     chainPort: 8,
     arkPort: 9,
     arkAdminPort: 0,
+    delegatorPort: 0,
     rpcPort: 0,
   });
 });

@@ -181,6 +181,12 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
+    id: 'ark-0003b-delegation-intents',
+    sql: `
+      alter table ark_delegation add column intent_id text;
+    `,
+  },
+  {
     id: 'ark-0005-indexes-at-size',
     sql: `
       create index ark_forfeit_txid on ark_forfeit (txid);
