@@ -1,6 +1,17 @@
 /** An Ark server's terms, as the options state them. */
 import { type ArkSettings, TAPROOT_DUST } from '../ark/protocol/settings.ts';
+import type { ArkLimits } from '../ark/server/server.ts';
 import type { UpConfig } from './options.ts';
+
+const PERCENT = 100;
+
+export const arkLimits = (config: UpConfig): ArkLimits => ({
+  rateFactor: config.rateLimit / PERCENT,
+  mostStreams: config.maxStreams,
+  mostStreamsPerPeer: config.maxStreamsPerAddress,
+  exposure: config.indexerExposure,
+  tokenLife: config.indexerTokenLife,
+});
 
 export const arkSettings = (config: UpConfig): ArkSettings => ({
   network: config.network,

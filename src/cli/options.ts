@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseBatchTrigger } from '../ark/protocol/batch-trigger.ts';
 import { parseFeePrograms } from '../ark/protocol/fee.ts';
 import { type IntentFeePrograms, TAPROOT_DUST, troubleWith } from '../ark/protocol/settings.ts';
+import { EXPOSURES } from '../ark/server/access.ts';
 import { FREE, parseBuildVersion, parseUriPrefix } from '../ark/wire/settings.ts';
 import { messageOf } from '../base/errors.ts';
 import { blocks, parseSats, type Sats, sats } from '../base/units.ts';
@@ -22,6 +23,7 @@ import {
 } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
+import { parseNetworks } from '../runtime/peer.ts';
 import { isPostgresUrl } from '../store/postgres-url.ts';
 import { arkSettings } from './ark-settings.ts';
 import { defaultDataFolder } from './data-folder.ts';
@@ -221,6 +223,22 @@ const RUN = {
     fallback: 0,
     placeholder: 'SECONDS',
     help: 'mine a block every so often; 0 mines only on demand (default 0)',
+  },
+  indexerExposure: {
+    parse: oneOf(...EXPOSURES),
+    fallback: 'public' as const,
+    placeholder: 'WHO',
+    help: `who may read what a VTXO descends from: ${EXPOSURES.join(', ')} (default public)`,
+  },
+  indexerTokenLife: count(10, 86_400, 300, 'SECONDS', 'how long a proof of ownership is good for where one is needed'),
+  rateLimit: count(0, 10_000, 100, 'PERCENT', 'share of the usual budget of calls that an address has; 0 is no limit'),
+  maxStreams: count(1, 1_000_000, 20_000, 'N', 'event streams that may be open at once'),
+  maxStreamsPerAddress: count(1, 1_000_000, 200, 'N', 'event streams that one address may have open'),
+  trustProxy: {
+    parse: parseNetworks,
+    fallback: undefined as ReturnType<typeof parseNetworks> | undefined,
+    placeholder: 'NETWORKS',
+    help: 'proxies whose X-Forwarded-For is believed, such as 127.0.0.1,10.0.0.0/8 (default: none)',
   },
   logLevel: {
     parse: oneOf(...LOG_LEVELS),

@@ -6,7 +6,7 @@ import { defaultVtxo } from '../ark/protocol/vtxo.ts';
 import { createDelegatorApp } from '../ark/server/delegator/api.ts';
 import { createDelegator } from '../ark/server/delegator/delegator.ts';
 import { deriveArkKeys } from '../ark/server/keys.ts';
-import { createArkServer, DEFAULT_LIMITS } from '../ark/server/server.ts';
+import { createArkServer } from '../ark/server/server.ts';
 import { toHex } from '../base/bytes.ts';
 import { sats } from '../base/units.ts';
 import { parseAddress } from '../bitcoin/address.ts';
@@ -20,10 +20,11 @@ import { systemEntropy } from '../runtime/entropy.ts';
 import { createHttpServer, type HttpOptions } from '../runtime/http.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
+import { createPeers } from '../runtime/peer.ts';
 import { loadSecp } from '../runtime/secp-wasm.ts';
 import type { Db } from '../store/db.ts';
 import { openSqlite } from '../store/sqlite.ts';
-import { arkSettings } from './ark-settings.ts';
+import { arkLimits, arkSettings } from './ark-settings.ts';
 import { type EmbeddedChain, fundOnce, openChain } from './chain.ts';
 import { createChainRpc, rpcLogin } from './chain-rpc.ts';
 import { createControl } from './control.ts';
@@ -35,6 +36,10 @@ import type { Ready } from './ready.ts';
 import { drawSecrets, loadSecrets, type Secrets } from './secrets.ts';
 import { VERSION } from './version.ts';
 
+/** A user of a big batch delivers forfeits and the commitment in one call. */
+const MAX_ARK_BODY_BYTES = 4 << 20;
+/** Clients name all transactions of a long chain in one URL. */
+const MAX_ARK_HEADER_BYTES = 1 << 20;
 const SERVER_FUNDS = sats(10_0000_0000);
 const SERVER_COINS = 10;
 const DEMO_FUNDS = sats(1_0000_0000);
@@ -96,7 +101,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     keys,
     adminToken: secrets.adminToken,
     version: VERSION,
-    limits: DEFAULT_LIMITS,
+    limits: arkLimits(config),
   });
   if (config.network === 'regtest') {
     const demo = defaultVtxo(
@@ -116,11 +121,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   onStop(() => ark.stop());
   onStop(mineRegularly(chain, config.blockTime, log));
 
-  const listen = async (
-    app: Hono,
-    port: number,
-    more: Pick<HttpOptions, 'maxBodyBytes' | 'webSocket'> = {},
-  ): Promise<string> => {
+  const listen = async (app: Hono, port: number, more: Omit<HttpOptions, 'host' | 'port'> = {}): Promise<string> => {
     const server = createHttpServer(app, { host: config.host, port, ...more });
     const url = urlOf(config.host, await server.start());
     onStop(() => server.stop());
@@ -135,7 +136,11 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     return { url: await listen(app, config.ports.rpcPort, { maxBodyBytes: MAX_RPC_BODY_BYTES }), ...login };
   };
   const rpc = opened.kind === 'embedded' ? await serveRpc(opened) : { url: opened.url, ...opened.credentials() };
-  const url = await listen(ark.publicApp, config.ports.arkPort);
+  const url = await listen(ark.publicApp, config.ports.arkPort, {
+    maxBodyBytes: MAX_ARK_BODY_BYTES,
+    maxHeaderBytes: MAX_ARK_HEADER_BYTES,
+    peers: createPeers(config.trustProxy),
+  });
   const adminUrl = await listen(ark.adminApp, config.ports.arkAdminPort);
   const delegator = createDelegator({
     db,

@@ -12,7 +12,7 @@ import { spendableCoins } from '../../src/ark/client/vtxos.ts';
 import { parseNote } from '../../src/ark/protocol/note.ts';
 import type { ArkSettings } from '../../src/ark/protocol/settings.ts';
 import { deriveArkKeys } from '../../src/ark/server/keys.ts';
-import { type ArkServer, createArkServer, DEFAULT_LIMITS } from '../../src/ark/server/server.ts';
+import { type ArkLimits, type ArkServer, createArkServer, DEFAULT_LIMITS } from '../../src/ark/server/server.ts';
 import { ARK_MIGRATIONS } from '../../src/ark/server/store/schema.ts';
 import type { Bytes, Txid } from '../../src/base/bytes.ts';
 import { blocks, sats } from '../../src/base/units.ts';
@@ -89,6 +89,7 @@ export interface Crash {
 export interface WorldOptions {
   readonly seed: string;
   readonly settings?: Partial<ArkSettings>;
+  readonly limits?: Partial<ArkLimits>;
   /** Database file; in memory if absent. */
   readonly file?: string;
   /** Prints the server's log. */
@@ -168,7 +169,7 @@ const STEP_MS = 200;
 const LONGEST_RUN_MS = 600_000;
 
 export async function world(options: WorldOptions): Promise<World> {
-  const { seed, settings = {}, file, verbose = false, network = 'regtest', chainOptions = {} } = options;
+  const { seed, settings = {}, limits = {}, file, verbose = false, network = 'regtest', chainOptions = {} } = options;
   const clock = createManualClock();
   const entropy = createManualEntropy(seed);
   const chain = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000), ...chainOptions });
@@ -235,7 +236,7 @@ export async function world(options: WorldOptions): Promise<World> {
       settings: { ...SETTINGS, network, ...settings, ...changed },
       adminToken: ADMIN_TOKEN,
       version: 'test',
-      limits: DEFAULT_LIMITS,
+      limits: { ...DEFAULT_LIMITS, ...limits },
     });
   }
 

@@ -1,5 +1,5 @@
 /** The IndexerService calls (`/v1/indexer`). */
-import type { Txid } from '../../base/bytes.ts';
+import { type OutpointKey, parseOutpoint, type Txid } from '../../base/bytes.ts';
 import { demand } from '../protocol/errors.ts';
 import { IndexerService } from '../wire/gen/ark/v1/indexer_pb.ts';
 import {
@@ -22,8 +22,10 @@ import {
   whole,
 } from '../wire/request.ts';
 import { wireVtxo } from '../wire/vtxo.ts';
+import type { Access, Proven } from './access.ts';
 import type { Door } from './door.ts';
 import type { Indexer } from './indexer.ts';
+import { parsePageToken, printPageToken } from './page-token.ts';
 import type { TreeName } from './store/batches.ts';
 import type { VtxoFilter } from './store/vtxos.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -32,7 +34,11 @@ import type { Subscriptions } from './subscriptions.ts';
 const PAGE_SIZE = { vtxos: 100, tree: 300, forfeits: 500, chain: 100, virtualTxs: 100 } as const;
 /** Without a page everything is returned, up to here. */
 const UNPAGED = 100_000;
+/** Of VTXOs, which are wide rows, fewer. */
+const UNPAGED_VTXOS = 25_000;
 const MAX_SCRIPTS = 1_000;
+/** A client asks for the transactions of a whole chain at once. */
+const MAX_TXIDS = 20_000;
 
 const FILTERS: Readonly<Record<string, VtxoFilter>> = {
   spendableOnly: 'spendable',
@@ -48,8 +54,8 @@ function filterOf(request: Fields): VtxoFilter {
   return chosen[0]?.[1] ?? 'all';
 }
 
-const boundsOf = (page: PageRequest | undefined, size: number) =>
-  page ? pageBounds(page, size) : { limit: UNPAGED, offset: 0 };
+const boundsOf = (page: PageRequest | undefined, size: number, most = UNPAGED) =>
+  page ? pageBounds(page, size, most) : { limit: most, offset: 0 };
 
 /** A slice of a list that is in memory anyway. */
 function slice<T>(list: readonly T[], page: PageRequest | undefined, size: number) {
@@ -66,7 +72,28 @@ function batchOf(request: Fields): Txid | undefined {
   return whole(batch.vout, 'vout') === 0 ? id : undefined;
 }
 
-export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Subscriptions): void {
+export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Subscriptions, access: Access): void {
+  /** Who may read what a request asks for: by a proof, which says what that is and earns a token, or by such a token. */
+  async function proven(request: Fields): Promise<Proven | undefined> {
+    if (request.intent === undefined || request.intent === null) return undefined;
+    const intent = message(request, 'intent');
+    return access.prove(requiredText(intent, 'proof'), requiredText(intent, 'message'));
+  }
+
+  async function chainFor(request: Fields): Promise<{ readonly outpoint: OutpointKey; readonly token: string }> {
+    const proof = await proven(request);
+    if (proof) {
+      const [only, ...others] = proof.outpoints;
+      if (!only || others.length > 0) throw malformed('a chain is that of one VTXO');
+      return { outpoint: only, token: proof.token };
+    }
+    const { txid: id, vout } = message(request, 'outpoint');
+    const asked = outpoint(`${id}:${vout ?? 0}`);
+    const token = text(request, 'token');
+    await access.checkChain(asked, token);
+    return { outpoint: asked, token };
+  }
+
   async function tree(id: Txid, name: TreeName, request: Fields) {
     const page = pageRequest(request);
     const bounds = boundsOf(page, PAGE_SIZE.tree);
@@ -136,34 +163,48 @@ export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Sub
         const found = slice(await indexer.vtxosByOutpoint(outpoints), page, PAGE_SIZE.vtxos);
         return { vtxos: found.items.map(wireVtxo), page: found.page };
       }
-      const bounds = boundsOf(page, PAGE_SIZE.vtxos);
+      const bounds = boundsOf(page, PAGE_SIZE.vtxos, UNPAGED_VTXOS);
       const [after, before] = [whole(request.after, 'after'), whole(request.before, 'before')];
       if (before > 0 && after > before) throw malformed('after must not be later than before');
       const found = await indexer.vtxosByScript({ scripts, filter: filterOf(request), after, before, ...bounds });
       return { vtxos: found.vtxos.map(wireVtxo), page: pageResponse(page, bounds.limit, found.total) };
     },
     async getVtxoChain(request) {
-      const { txid, vout } = message(request, 'outpoint');
-      const chain = await indexer.chainOf(outpoint(`${txid}:${vout ?? 0}`), UNPAGED);
-      const { items, page } = slice(chain.txs, pageRequest(request), PAGE_SIZE.chain);
+      const pageToken = text(request, 'pageToken');
+      if (pageToken !== '' && request.intent) throw malformed('read on by the token, not by the proof');
+      const { outpoint: end, token } = await chainFor(request);
+      const page = pageToken === '' ? pageRequest(request) : undefined;
+      const { limit, offset } =
+        pageToken === ''
+          ? boundsOf(page, PAGE_SIZE.chain)
+          : { limit: boundsOf(pageRequest(request), UNPAGED).limit, offset: parsePageToken(end, pageToken) };
+      // The number of pages is that of the whole chain.
+      const { txs, more } = await indexer.chainOf(end, page ? UNPAGED : offset + limit);
+      const reached = Math.min(offset + limit, txs.length);
       return {
-        chain: items.map((tx) => ({
+        chain: txs.slice(offset, reached).map((tx) => ({
           txid: tx.txid,
           expiresAt: `${tx.expiresAt}`,
           type: `INDEXER_CHAINED_TX_TYPE_${tx.type}` as const,
           spends: tx.spends,
         })),
-        page,
-        authToken: '',
-        nextPageToken: '',
+        page: pageToken === '' ? pageResponse(page, limit, txs.length) : null,
+        authToken: request.intent ? token : '',
+        nextPageToken: reached < txs.length || more ? printPageToken(end, reached) : '',
       };
     },
     async getVirtualTxs(request) {
-      const txids = commaTexts(request, 'txids').map(txid);
-      if (txids.length > MAX_SCRIPTS) throw malformed(`at most ${MAX_SCRIPTS} at once`);
-      const { items, page } = slice(txids, pageRequest(request), PAGE_SIZE.virtualTxs);
-      return { txs: await indexer.virtualTxs(items), page, authToken: '' };
+      const proof = await proven(request);
+      const asked = proof
+        ? proof.outpoints.map((each) => parseOutpoint(each).txid)
+        : commaTexts(request, 'txids').map(txid);
+      if (asked.length > MAX_TXIDS) throw malformed(`at most ${MAX_TXIDS} at once`);
+      const token = proof?.token ?? text(request, 'token');
+      const { items, page } = slice(asked, pageRequest(request), PAGE_SIZE.virtualTxs);
+      const txs = await access.show(items, token, () => indexer.virtualTxs(items));
+      return { txs, page, authToken: proof?.token ?? '' };
     },
+
     async getAsset(request) {
       const id = assetId(text(request, 'assetId'));
       const asset = await indexer.asset(id);
@@ -172,10 +213,10 @@ export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Sub
       return { assetId: id, supply: `${supply}`, metadata, controlAsset };
     },
 
-    subscribeForScripts(request) {
+    subscribeForScripts(request, { peer }) {
       const scripts = texts(request, 'scripts').map(scriptHex);
       if (scripts.length === 0) throw malformed('missing scripts');
-      return { subscriptionId: subscriptions.subscribe(scripts, text(request, 'subscriptionId') || undefined) };
+      return { subscriptionId: subscriptions.subscribe(scripts, text(request, 'subscriptionId') || undefined, peer) };
     },
     unsubscribeForScripts(request) {
       subscriptions.unsubscribe(requiredText(request, 'subscriptionId'), texts(request, 'scripts').map(scriptHex));

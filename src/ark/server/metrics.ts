@@ -7,7 +7,14 @@ import type { Door } from './door.ts';
 const MS_TO_MINUTE = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60] as const;
 const POWERS_OF_TWO = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048] as const;
 /** Refusals that are not Ark's own. */
-const REFUSALS = ['MALFORMED_REQUEST', 'RATE_LIMITED', 'UNAVAILABLE', 'UNEXPECTED'] as const;
+const REFUSALS = [
+  'MALFORMED_REQUEST',
+  'UNAUTHENTICATED',
+  'PERMISSION_DENIED',
+  'RATE_LIMITED',
+  'UNAVAILABLE',
+  'UNEXPECTED',
+] as const;
 const PHASES = ['gathering', 'confirming', 'building', 'noncing', 'signing', 'forfeiting', 'finalizing'] as const;
 
 export const createArkMetrics = (metrics: Metrics) => ({

@@ -22,16 +22,17 @@ export interface PublicApiParts {
   readonly batches: BatchRunner;
   readonly offchain: OffchainService;
   readonly hub: EventHub;
-  readonly notifier: Notifier;
+  /** What strangers may see of what changes. */
+  readonly changes: Notifier;
   readonly info: () => InfoAnswer;
 }
 
 export function mountPublicApi(door: Door, parts: PublicApiParts): void {
-  const { ctx, registration, batches, offchain, hub, notifier, info } = parts;
+  const { ctx, registration, batches, offchain, hub, changes, info } = parts;
 
-  const changes = createEventHub();
-  notifier.subscribe((change) => {
-    if (changes.size > 0) changes.publish(txNotification(change));
+  const txStreams = createEventHub();
+  changes.subscribe((change) => {
+    if (txStreams.size > 0) txStreams.publish(txNotification(change));
   });
 
   /** Browsers cannot say anything beside opening a stream. */
@@ -100,7 +101,7 @@ export function mountPublicApi(door: Door, parts: PublicApiParts): void {
       getPendingTx: async (request) => ({ pendingTxs: await offchain.pending(...intentOf(request)) }),
       getTransactionsStream(_, { open }) {
         const { closed, send } = open();
-        void closed.then(changes.add({ id: ctx.newId(), topics: new Set(), send }));
+        void closed.then(txStreams.add({ id: ctx.newId(), topics: new Set(), send }));
       },
     },
     guard,

@@ -5,6 +5,7 @@ import { isOverLimit } from '../../runtime/over-limit.ts';
 import { StoreError } from '../../store/db.ts';
 import type { ArkError } from '../protocol/errors.ts';
 import { ARK_ERRORS, type ErrorBody, printArkError } from '../wire/errors.ts';
+import { isAccessError } from './access.ts';
 import type { ArkContext } from './context.ts';
 
 export interface Refusal {
@@ -21,6 +22,7 @@ export type Refuse = (error: unknown, what: string) => Refusal;
 const GRPC_STATUS = {
   invalidArgument: 3,
   notFound: 5,
+  permissionDenied: 7,
   resourceExhausted: 8,
   internal: 13,
   unavailable: 14,
@@ -47,6 +49,12 @@ export function createRefuse({ log, newId, metrics }: Pick<ArkContext, 'log' | '
     if (error instanceof ProtocolError && error.code === 'MALFORMED_REQUEST') {
       metrics.refusals.add({ code: 'MALFORMED_REQUEST' });
       return bare(400, 'invalidArgument', error.message);
+    }
+    if (isAccessError(error)) {
+      metrics.refusals.add({ code: error.code });
+      return error.code === 'UNAUTHENTICATED'
+        ? bare(401, 'unauthenticated', error.message)
+        : bare(403, 'permissionDenied', error.message);
     }
     if (isOverLimit(error)) {
       metrics.refusals.add({ code: error.code });

@@ -14,6 +14,8 @@ import type { Db } from '../../store/db.ts';
 import type { ArkSettings } from '../protocol/settings.ts';
 import { heartbeat } from '../wire/batch-events.ts';
 import { printInfo } from '../wire/info.ts';
+import { createAccess, type Exposure } from './access.ts';
+import { createAccessTokens } from './access-tokens.ts';
 import { mountAdminApi } from './admin-api.ts';
 import { createBatchFate } from './batch-fate.ts';
 import { createBatchRunner } from './batch-runner.ts';
@@ -43,6 +45,7 @@ import { createSignerKeys } from './signer-keys.ts';
 import { countQueued } from './store/intents.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createSweeper } from './sweeper.ts';
+import { mountTokenApi } from './token-api.ts';
 import { createUnrolls } from './unrolls.ts';
 import { createServerWallet } from './wallet.ts';
 import { createChainWatcher } from './watcher.ts';
@@ -70,9 +73,19 @@ export interface ArkLimits {
   /** Open streams in all, and of one address. */
   readonly mostStreams: number;
   readonly mostStreamsPerPeer: number;
+  /** Who may read the chains of VTXOs. */
+  readonly exposure: Exposure;
+  /** Seconds that a proof of ownership is good for where one is asked for. */
+  readonly tokenLife: number;
 }
 
-export const DEFAULT_LIMITS: ArkLimits = { rateFactor: 1, mostStreams: 20_000, mostStreamsPerPeer: 200 };
+export const DEFAULT_LIMITS: ArkLimits = {
+  rateFactor: 1,
+  mostStreams: 20_000,
+  mostStreamsPerPeer: 200,
+  exposure: 'public',
+  tokenLife: 300,
+};
 
 export interface ArkServer {
   readonly publicApp: Hono;
@@ -126,7 +139,6 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const hub = createEventHub();
   const notifier = createNotifier();
   const subscriptions = createSubscriptions(clock, ctx.newId);
-  notifier.subscribe(subscriptions.deliver);
   const settler = createSettler(ctx, notifier);
   const registration = createRegistration(ctx, () => batches.intentQueued());
   const batches = createBatchRunner({ ctx, hub, registration, settler });
@@ -158,16 +170,24 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   });
   mountGauges(parts.metrics, { ctx, health, hub, streams, subscriptions });
 
+  const indexer = createIndexer(ctx);
+  const tokens = createAccessTokens(ctx, parts.limits.tokenLife);
+  const access = createAccess({ ctx, indexer, exposure: parts.limits.exposure, tokens });
+  const changes = createNotifier();
+  changes.subscribe(subscriptions.deliver);
+  notifier.subscribe((change) => changes.publish(access.toStrangers(change)));
+
   const gate = createGate({ clock, rateFactor: parts.limits.rateFactor });
   const publicDoor = createDoor(ctx, { streams, gate });
   mountHealth(publicDoor, health);
-  mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, notifier, info });
-  mountIndexerApi(publicDoor, createIndexer(ctx), subscriptions);
+  mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, changes, info });
+  mountIndexerApi(publicDoor, indexer, subscriptions, access);
   const adminDoor = createDoor(ctx, { streams, token: parts.adminToken });
   mountHealth(adminDoor, health);
   mountMetrics(adminDoor, parts.metrics);
   mountAdminApi(adminDoor, ctx, live);
   mountReserve(adminDoor, parts.metrics, reserve);
+  mountTokenApi(adminDoor, tokens);
 
   return {
     publicApp: publicDoor.app,

@@ -1,19 +1,26 @@
 /** Script subscriptions: named sets of scripts that outlive their stream for a minute, so that a client may reconnect. */
 import type { Clock } from '../../runtime/clock.ts';
 import type { MessageStream } from '../../runtime/message-stream.ts';
+import { overLimit } from '../../runtime/over-limit.ts';
+import type { Peer } from '../../runtime/peer.ts';
 import { demand } from '../protocol/errors.ts';
-import { subscriptionEvent, type VtxoChange } from '../wire/vtxo.ts';
+import { changeByScript, subscriptionEvent, type VtxoChange } from '../wire/vtxo.ts';
 
 interface Subscription {
   readonly id: string;
+  /** Who made it. */
+  readonly peer: Peer;
   readonly scripts: Set<string>;
   stream: MessageStream | undefined;
   cancelExpiry: () => void;
 }
 
 export interface Subscriptions {
-  /** Adds scripts to a subscription, or makes a new one where no id is given. Throws `SUBSCRIPTION_NOT_FOUND`. */
-  subscribe(scripts: readonly string[], id?: string): string;
+  /**
+   * Adds scripts to a subscription, or makes a new one where no id is given. Throws `SUBSCRIPTION_NOT_FOUND`, or
+   * `RATE_LIMITED` or `UNAVAILABLE` when there would be too many.
+   */
+  subscribe(scripts: readonly string[], id: string | undefined, peer: Peer): string;
   /** Removes scripts, or the whole subscription where none are named. Throws `SUBSCRIPTION_NOT_FOUND`. */
   unsubscribe(id: string, scripts: readonly string[]): void;
   /** Hands the subscription a stream, in place of the one before. Throws `SUBSCRIPTION_NOT_FOUND`. */
@@ -25,12 +32,19 @@ export interface Subscriptions {
 }
 
 const UNATTENDED_MS = 60_000;
-const MAX_SUBSCRIPTIONS = 50_000;
-const MAX_SCRIPTS = 10_000;
+/** In all. */
+const MOST_SUBSCRIPTIONS = 50_000;
+const MOST_SCRIPTS = 1_000_000;
+/** Of one subscription, and of all that one peer has made. */
+const MOST_SCRIPTS_EACH = 10_000;
+const MOST_SCRIPTS_PER_PEER = 50_000;
+const RETRY_AFTER_SECONDS = 60;
 
 export function createSubscriptions(clock: Clock, newId: () => string): Subscriptions {
   const subscriptions = new Map<string, Subscription>();
   const byScript = new Map<string, Set<Subscription>>();
+  const scriptsOf = new Map<Peer, number>();
+  let scriptsInAll = 0;
 
   function find(id: string): Subscription {
     const subscription = subscriptions.get(id);
@@ -47,11 +61,30 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
 
   function drop(subscription: Subscription, scripts: readonly string[]): void {
     for (const script of scripts) {
-      subscription.scripts.delete(script);
+      if (!subscription.scripts.delete(script)) continue;
+      count(subscription.peer, -1);
       const holders = byScript.get(script);
       holders?.delete(subscription);
       if (holders?.size === 0) byScript.delete(script);
     }
+  }
+
+  function count(peer: Peer, change: number): void {
+    scriptsInAll += change;
+    const own = (scriptsOf.get(peer) ?? 0) + change;
+    if (own === 0) scriptsOf.delete(peer);
+    else scriptsOf.set(peer, own);
+  }
+
+  function checkRoom(known: Subscription | undefined, more: number, peer: Peer): void {
+    const refuse = (code: 'RATE_LIMITED' | 'UNAVAILABLE', what: string): never => {
+      throw overLimit(code, `too many ${what}`, RETRY_AFTER_SECONDS);
+    };
+    if (!known && subscriptions.size >= MOST_SUBSCRIPTIONS) refuse('UNAVAILABLE', 'subscriptions');
+    if (scriptsInAll + more > MOST_SCRIPTS) refuse('UNAVAILABLE', 'scripts');
+    if ((known?.scripts.size ?? 0) + more > MOST_SCRIPTS_EACH) refuse('RATE_LIMITED', 'scripts in one subscription');
+    const own = peer === undefined ? 0 : (scriptsOf.get(peer) ?? 0);
+    if (own + more > MOST_SCRIPTS_PER_PEER) refuse('RATE_LIMITED', 'scripts of this address');
   }
 
   function expireUnattended(subscription: Subscription): void {
@@ -69,14 +102,16 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
       return [...subscriptions.values()].filter(({ stream }) => stream !== undefined).length;
     },
 
-    subscribe(scripts, id) {
+    subscribe(scripts, id, peer) {
       const known = id ? find(id) : undefined;
-      demand(known || subscriptions.size < MAX_SUBSCRIPTIONS, 'INTERNAL_ERROR', 'too many subscriptions');
-      demand((known?.scripts.size ?? 0) + scripts.length <= MAX_SCRIPTS, 'INTERNAL_ERROR', 'too many scripts');
-      const subscription = known ?? { id: newId(), scripts: new Set(), stream: undefined, cancelExpiry: () => {} };
+      const added = [...new Set(scripts)].filter((script) => !known?.scripts.has(script));
+      checkRoom(known, added.length, known?.peer ?? peer);
+      const blank = { scripts: new Set<string>(), stream: undefined, cancelExpiry: () => {} };
+      const subscription: Subscription = known ?? { id: newId(), peer, ...blank };
       subscriptions.set(subscription.id, subscription);
-      for (const script of scripts) {
+      for (const script of added) {
         subscription.scripts.add(script);
+        count(subscription.peer, 1);
         byScript.set(script, (byScript.get(script) ?? new Set()).add(subscription));
       }
       if (!subscription.stream) expireUnattended(subscription);
@@ -106,13 +141,23 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
     },
 
     deliver(change) {
-      const concerned = new Set<Subscription>();
-      for (const vtxo of [...change.spent, ...change.created, ...change.swept]) {
-        for (const subscription of byScript.get(vtxo.script) ?? []) concerned.add(subscription);
+      const changes = changeByScript(change);
+      const concerned = new Map<Subscription, string[]>();
+      for (const script of changes.keys()) {
+        for (const subscription of byScript.get(script) ?? []) {
+          if (!subscription.stream) continue;
+          const scripts = concerned.get(subscription);
+          if (scripts) scripts.push(script);
+          else concerned.set(subscription, [script]);
+        }
       }
-      for (const subscription of concerned) {
-        const event = subscriptionEvent(change, subscription.scripts);
-        if (event) subscription.stream?.send(event);
+      // Whoever is concerned by the same scripts is told the very same.
+      const events = new Map<string, object>();
+      for (const [subscription, scripts] of concerned) {
+        const key = scripts.join();
+        const event = events.get(key) ?? subscriptionEvent(change, changes, scripts);
+        events.set(key, event);
+        subscription.stream?.send(event);
       }
     },
   };

@@ -91,9 +91,11 @@ export const assetId = (value: string): AssetId => reading(() => parseAssetId(va
 export const outpoint = (value: string): OutpointKey => reading(() => outpointKey(parseOutpoint(value)));
 
 export function scriptHex(value: string): string {
-  if (!/^([0-9a-fA-F]{2}){1,10000}$/.test(value)) throw malformed('a script must be hex');
+  if (!/^([0-9a-fA-F]{2}){1,520}$/.test(value)) throw malformed('a script must be hex');
   return value.toLowerCase();
 }
+
+const MOST_INT32 = 2 ** 31 - 1;
 
 export interface PageRequest {
   readonly index: number;
@@ -106,17 +108,24 @@ export function pageRequest(fields: Fields): PageRequest | undefined {
   const page = message(fields, 'page');
   const [index, size] = [whole(page.index, 'page.index'), whole(page.size, 'page.size')];
   if (index < 0) throw malformed('page.index must not be negative');
+  if (index > MOST_INT32 || size > MOST_INT32) throw malformed('page.index and page.size are of 32 bits');
   return { index: Math.max(1, index), size };
 }
 
-/** Rows of a page, `defaultSize` where the request leaves it open. */
-export function pageBounds(page: PageRequest | undefined, defaultSize: number): { limit: number; offset: number } {
-  const limit = page && page.size > 0 ? page.size : defaultSize;
+/** Rows of a page, `defaultSize` where the request leaves it open, never more than `most`. */
+export function pageBounds(
+  page: PageRequest | undefined,
+  defaultSize: number,
+  most: number,
+): { limit: number; offset: number } {
+  const limit = Math.min(most, page && page.size > 0 ? page.size : defaultSize);
   return { limit, offset: limit * ((page?.index ?? 1) - 1) };
 }
 
+/** Absent where no page was asked for, unless there is more than fits into one answer. */
 export const pageResponse = (page: PageRequest | undefined, limit: number, total: number) => {
-  if (!page) return null;
+  if (!page && total <= limit) return null;
+  const current = page?.index ?? 1;
   const pages = Math.ceil(total / limit);
-  return { current: page.index, next: Math.min(page.index + 1, pages), total: pages };
+  return { current, next: Math.min(current + 1, pages), total: pages };
 };

@@ -65,20 +65,37 @@ export const txNotification = (change: VtxoChange) => ({
   },
 });
 
-/** Script subscription: a listener sees of a change only what concerns its scripts; `undefined` when nothing does. */
-export function subscriptionEvent(change: VtxoChange, scripts: ReadonlySet<string>) {
-  const mine = <T extends { readonly script: string }>(list: readonly T[]): T[] =>
-    list.filter((vtxo) => scripts.has(vtxo.script));
-  const [spent, created, swept] = [mine(change.spent), mine(change.created), mine(change.swept)];
-  const involved = new Set([...spent, ...created, ...swept].map((vtxo) => vtxo.script));
-  if (involved.size === 0) return undefined;
+/** What a change did to the VTXOs of one script. */
+interface ScriptChange {
+  readonly spent: WireVtxoSource[];
+  readonly created: WireVtxoSource[];
+  readonly swept: WireVtxoSource[];
+}
+
+export type ChangeByScript = ReadonlyMap<string, ScriptChange>;
+
+export function changeByScript(change: VtxoChange): ChangeByScript {
+  const byScript = new Map<string, ScriptChange>();
+  for (const kind of ['spent', 'created', 'swept'] as const) {
+    for (const vtxo of change[kind]) {
+      const of = byScript.get(vtxo.script) ?? { spent: [], created: [], swept: [] };
+      of[kind].push(vtxo);
+      byScript.set(vtxo.script, of);
+    }
+  }
+  return byScript;
+}
+
+/** Script subscription: a listener sees of a change only what concerns its scripts, which are some of the change's. */
+export function subscriptionEvent(change: VtxoChange, byScript: ChangeByScript, scripts: readonly string[]) {
+  const concerned = scripts.map((script) => byScript.get(script)!);
   return {
     event: {
       txid: change.txid,
-      scripts: [...involved],
-      newVtxos: created.map(wireVtxo),
-      spentVtxos: spent.map(wireVtxo),
-      sweptVtxos: swept.map(wireVtxo),
+      scripts,
+      newVtxos: concerned.flatMap(({ created }) => created.map(wireVtxo)),
+      spentVtxos: concerned.flatMap(({ spent }) => spent.map(wireVtxo)),
+      sweptVtxos: concerned.flatMap(({ swept }) => swept.map(wireVtxo)),
       tx: change.tx,
       checkpointTxs: change.checkpoints,
     },
