@@ -4,20 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { type ArkProvider, SettlementEventType, SingleKey, type Wallet } from '@arkade-os/sdk';
-import { expectBalance, expectHistory, freshStorage, useArk } from '../support/sdk.ts';
-
-/** Lets `call` do its work, or not, and then has the process die before the wallet hears of it. */
-function dieAt(wallet: Wallet, call: keyof ArkProvider, crash: () => Promise<void>, isHeard: boolean): void {
-  const provider = wallet.arkProvider as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
-  const original = provider[call]!.bind(provider);
-  provider[call] = async (...args) => {
-    delete provider[call];
-    if (isHeard) await original(...args);
-    await crash();
-    throw new Error('the connection was lost');
-  };
-}
+import { SettlementEventType, SingleKey, type Wallet } from '@arkade-os/sdk';
+import { dieAt, expectBalance, expectHistory, freshStorage, useArk } from '../support/sdk.ts';
 
 describe('kill -9', () => {
   const data = mkdtempSync(join(tmpdir(), 'canalworks-crash-'));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, mock } from 'node:test';
 import {
+  type ArkProvider,
   type DelegateProvider,
   EsploraProvider,
   type Identity,
@@ -199,4 +200,16 @@ export const expectHistory = (wallet: Wallet, expected: readonly string[]): Prom
 export function eventLog(): { readonly types: string[]; readonly listener: (event: SettlementEvent) => void } {
   const types: string[] = [];
   return { types, listener: ({ type }) => void types.push(type) };
+}
+
+/** Lets `call` do its work, or not, and then has the process die before the wallet hears of it. */
+export function dieAt(wallet: Wallet, call: keyof ArkProvider, crash: () => Promise<void>, isHeard: boolean): void {
+  const provider = wallet.arkProvider as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const original = provider[call]!.bind(provider);
+  provider[call] = async (...args) => {
+    delete provider[call];
+    if (isHeard) await original(...args);
+    await crash();
+    throw new Error('the connection was lost');
+  };
 }
