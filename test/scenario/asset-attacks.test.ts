@@ -187,3 +187,13 @@ test('assets of a VTXO that went on chain come back with it, whole or not at all
   await settled;
   assert.equal(await unitsOf(alice, gold), 490n);
 });
+
+test('no intent gets a leaf that is too heavy to leave', async () => {
+  const { w, mallory, gold, lead, coin } = await scene('asset-attacks/heavy');
+  const metadata = [{ key: Uint8Array.of(1), value: new Uint8Array(9_800) }];
+  const packet = [
+    { ...moves(gold, [{ vin: 1, amount: 10n }], [{ vout: 0, amount: 10n }]), metadata },
+    moves(lead, [{ vin: 1, amount: 1n }], [{ vout: 0, amount: 1n }]),
+  ];
+  assert.equal(await refusedIntent(w, mallory, [paid(mallory.account, [coin])], packet, []), 'TX_TOO_LARGE');
+});
