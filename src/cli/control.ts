@@ -6,11 +6,11 @@ import { parseAddress } from '../bitcoin/address.ts';
 import type { ControlledChain } from '../chain/controlled-chain.ts';
 import { NodeError } from '../chain/node-error.ts';
 import type { Log } from '../runtime/log.ts';
-import { isSameToken } from '../runtime/token.ts';
+import type { AdminToken } from '../runtime/token.ts';
 
 export interface ControlParts {
   readonly chain: ControlledChain;
-  readonly adminToken: string;
+  readonly adminToken: AdminToken;
   readonly log: Log;
 }
 
@@ -35,7 +35,7 @@ export function createControl({ chain, adminToken, log }: ControlParts): Hono {
   const app = new Hono();
   app.use(async (c, next) => {
     const given = c.req.header('authorization')?.replace(/^Bearer /i, '') ?? '';
-    if (isSameToken(given, adminToken)) return next();
+    if (adminToken.matches(given)) return next();
     return c.json({ code: 'UNAUTHORIZED', message: 'the admin token is missing or wrong' }, 401);
   });
   app.onError((error, c) => {

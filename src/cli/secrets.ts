@@ -14,10 +14,19 @@ export interface Secrets {
 
 const HEX_32 = /^[0-9a-f]{64}$/;
 
+export const drawToken = (entropy: Entropy): string => toHex(entropy.bytes(32));
+
 export const drawSecrets = (entropy: Entropy): Secrets => ({
   seed: entropy.bytes(32),
-  adminToken: toHex(entropy.bytes(32)),
+  adminToken: drawToken(entropy),
 });
+
+const fileIn = (folder: string): string => join(folder, 'secrets.json');
+
+/** Durable when it returns. Throws DATA_UNREADABLE. */
+export function saveSecrets(folder: string, { seed, adminToken }: Secrets): void {
+  writePrivateFile(fileIn(folder), `${JSON.stringify({ seed: toHex(seed), adminToken })}\n`);
+}
 
 function parseSecrets(text: string, path: string): Secrets {
   try {
@@ -31,10 +40,10 @@ function parseSecrets(text: string, path: string): Secrets {
 
 /** The secrets of a data folder, drawn if it has none yet. Throws DATA_UNREADABLE. */
 export function loadSecrets(folder: string, entropy: Entropy): Secrets {
-  const path = join(folder, 'secrets.json');
+  const path = fileIn(folder);
   const text = readIfPresent(path);
   if (text !== undefined) return parseSecrets(text, path);
   const secrets = drawSecrets(entropy);
-  writePrivateFile(path, `${JSON.stringify({ seed: toHex(secrets.seed), adminToken: secrets.adminToken })}\n`);
+  saveSecrets(folder, secrets);
   return secrets;
 }

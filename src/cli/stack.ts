@@ -22,6 +22,7 @@ import type { Log } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { createPeers } from '../runtime/peer.ts';
 import { loadSecp } from '../runtime/secp-wasm.ts';
+import { type AdminToken, createAdminToken } from '../runtime/token.ts';
 import type { Db } from '../store/db.ts';
 import { openSqlite } from '../store/sqlite.ts';
 import { arkLimits, arkSettings } from './ark-settings.ts';
@@ -33,7 +34,7 @@ import { demoKey } from './demo-wallet.ts';
 import { migrateAll } from './modules.ts';
 import type { UpConfig } from './options.ts';
 import type { Ready } from './ready.ts';
-import { drawSecrets, loadSecrets, type Secrets } from './secrets.ts';
+import { drawSecrets, drawToken, loadSecrets, saveSecrets } from './secrets.ts';
 import { VERSION } from './version.ts';
 
 /** A user of a big batch delivers forfeits and the commitment in one call. */
@@ -56,6 +57,8 @@ export interface StackParts {
   readonly folder: string | undefined;
   /** The database to use; one in `folder` if absent. Whoever opened it closes it. */
   readonly db?: Db | undefined;
+  /** Called with an admin token that takes the place of the one before, once it is kept. */
+  readonly onTokenRenewed?: (token: string) => void;
   readonly log: Log;
 }
 
@@ -80,6 +83,15 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   const secp = withMemory(await loadSecp());
   const secrets = folder === undefined ? drawSecrets(systemEntropy) : loadSecrets(folder, systemEntropy);
 
+  const adminToken = createAdminToken(
+    secrets.adminToken,
+    () => drawToken(systemEntropy),
+    (token) => {
+      if (folder !== undefined) saveSecrets(folder, { ...secrets, adminToken: token });
+      parts.onTokenRenewed?.(token);
+    },
+  );
+
   const db = parts.db ?? openFile(folder, onStop);
   await migrateAll(db);
   const keys = deriveArkKeys(secrets.seed);
@@ -99,7 +111,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     metrics: createMetrics({ process: true }),
     settings: arkSettings(config),
     keys,
-    adminToken: secrets.adminToken,
+    adminToken,
     version: VERSION,
     limits: arkLimits(config),
   });
@@ -127,7 +139,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     onStop(() => server.stop());
     return url;
   };
-  const chainUrl = await listen(chainApp(chain, secrets, log), config.ports.chainPort, {
+  const chainUrl = await listen(chainApp(chain, adminToken, log), config.ports.chainPort, {
     webSocket: { path: '/api/v1/ws', accept: createTracking(chain, (err) => log.error({ err }, 'tracking failed')) },
   });
   const serveRpc = async ({ chain }: EmbeddedChain): Promise<Ready['chain']['rpc']> => {
@@ -186,7 +198,7 @@ function mineRegularly(chain: ControlledChain, seconds: number, log: Log): () =>
   return async () => cancel();
 }
 
-function chainApp(chain: ControlledChain, { adminToken }: Secrets, log: Log): Hono {
+function chainApp(chain: ControlledChain, adminToken: AdminToken, log: Log): Hono {
   const app = new Hono();
   const onFault = (error: unknown): void => log.error({ err: error }, 'an explorer call failed');
   app.route('/api', createEsplora({ explorer: chain.explorer, chain, onFault }));

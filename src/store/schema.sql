@@ -209,6 +209,20 @@ create table ark_delegation_input (
 
 create index ark_delegation_input_delegation on ark_delegation_input (delegation_id);
 
+create table ark_withdrawal (
+  txid text primary key,
+  tx text not null,
+  address text not null,
+  amount bigint not null check (amount > 0),
+  fee bigint not null check (fee >= 0),
+  created_at bigint not null,
+  state text not null check (state in ('open', 'buried', 'lost'))
+);
+
+create index ark_withdrawal_created on ark_withdrawal (created_at);
+
+create index ark_withdrawal_open on ark_withdrawal (created_at) where state = 'open';
+
 create index ark_forfeit_txid on ark_forfeit (txid);
 
 create index ark_vtxo_unspent on ark_vtxo (script, created_at, outpoint, swept, unrolled) where spent_by is null;

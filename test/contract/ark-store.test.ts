@@ -16,6 +16,7 @@ import * as signers from '../../src/ark/server/store/signers.ts';
 import * as sweeps from '../../src/ark/server/store/sweeps.ts';
 import * as virtualTxs from '../../src/ark/server/store/virtual-txs.ts';
 import * as vtxos from '../../src/ark/server/store/vtxos.ts';
+import * as withdrawals from '../../src/ark/server/store/withdrawals.ts';
 import type { OutpointKey, Txid } from '../../src/base/bytes.ts';
 import { sats } from '../../src/base/units.ts';
 import { migrateAll } from '../../src/cli/modules.ts';
@@ -42,9 +43,10 @@ const STORES = {
   ...signers,
   ...sweeps,
   ...vtxos,
+  ...withdrawals,
 };
 /** These hold no SQL. */
-const PURE = ['outpointOf', 'toVtxo', 'printChanges', 'parseChanges'];
+const PURE = ['collectedBy', 'outpointOf', 'toVtxo', 'printChanges', 'parseChanges'];
 
 const id = (name: string): Txid => Buffer.from(name).toString('hex').padEnd(64, '0') as Txid;
 const at = (name: string, vout = 0): OutpointKey => `${id(name)}:${vout}` as OutpointKey;
@@ -76,7 +78,7 @@ const batch = (name: string, state: batches.Batch['state']): Parameters<typeof b
   startedAt: LATE,
   endedAt: LATE,
   expiresAt: LATE,
-  summary: { feeAmount: 7n } as batches.BatchSummary,
+  summary: { inputAmount: 1_000n, vtxoAmount: 900n, exitAmount: 50n, feeAmount: 7n } as batches.BatchSummary,
   outputs: [vtxo(`of ${name}`)],
   assetChanges: [{ assetId: coin, amount: -1n }],
 });
@@ -186,6 +188,8 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('unconfirmedBatches');
   await call('confirmBatch', id('final'), 800_000);
   await call('unsweptBatches');
+  await call('liveBatches');
+  await call('lockedByExpiry');
   await call('closeBatch', 'final');
   await call('reopenBatch', id('final'));
   await call('openCommitments');
@@ -195,6 +199,7 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   for (const before of [0, LATE, LATE - 1]) {
     await call('batchIds', { after: 0, before, withFailed: true, withCompleted: true });
   }
+  for (const before of [0, LATE, LATE + 1]) await call('feesCollected', { after: 0, before });
   const node = { txid: id('root'), commitmentTxid: id('final'), tree: 'vtxo', parentTxid: id('final') } as const;
   await call('insertTreeTxs', [{ ...node, children: { 0: id('leaf') }, psbt: 'root' }]);
   await call('treeTxs', id('final'), 'vtxo', page);
@@ -210,6 +215,8 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('ancestorsDownTo', [at('d')], 0);
   await call('ancestorsDownTo', [at('d')], LATE);
   await call('owed');
+  await call('liveByExpiry');
+  await call('outstandingNotes');
   await call('askAnything');
   await call('areConnectorsNeeded', id('final'));
   await call('deleteBatchArtifacts', id('final'));
@@ -268,6 +275,13 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   const brought = { ...key, publicKey: '03bb', generation: undefined, sealedSecret: Uint8Array.of(1, 2) };
   await call('insertSigner', { ...brought, createdAt: LATE });
   await call('signers');
+
+  const paid = { tx: '00', address: 'bcrt1q', amount: 1_000n, fee: 200n, createdAt: LATE };
+  for (const name of ['w1', 'w2', 'w3']) await call('insertWithdrawal', { ...paid, txid: id(name) });
+  await call('closeWithdrawal', id('w1'), 'buried');
+  await call('deleteWithdrawal', id('w2'));
+  await call('openWithdrawals');
+  await call('latestWithdrawals', 2);
 
   const sweep = { tx: '00', fee: 2_100_000_000_000_000n, height: 800_000, createdAt: LATE };
   for (const name of ['first', 'second']) {

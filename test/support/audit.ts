@@ -167,8 +167,12 @@ export function auditor({ db, chain, scripts, funds, broadcasts }: AuditParts): 
       const [notes] = await db().read<{ n: bigint | null }>(
         "select sum(amount) as n from ark_vtxo where origin = 'note'",
       );
-      // Boarding adds to both sides, exits take from both: what is left is the funds less fees and notes given away.
-      assert.equal(wallet + held - (await owed()), funds - paid - (notes?.n ?? 0n), 'the books balance');
+      const [withdrawn] = await db().read<{ n: bigint | null }>(
+        "select sum(amount) as n from ark_withdrawal where state <> 'lost'",
+      );
+      // Boarding adds to both sides, exits take from both: what is left is the funds less fees and what was given away.
+      const given = BigInt(notes?.n ?? 0n) + BigInt(withdrawn?.n ?? 0n);
+      assert.equal(wallet + held - (await owed()), funds - paid - given, 'the books balance');
     },
   };
 }

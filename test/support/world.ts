@@ -14,7 +14,7 @@ import type { ArkSettings } from '../../src/ark/protocol/settings.ts';
 import { deriveArkKeys } from '../../src/ark/server/keys.ts';
 import { type ArkLimits, type ArkServer, createArkServer, DEFAULT_LIMITS } from '../../src/ark/server/server.ts';
 import { ARK_MIGRATIONS } from '../../src/ark/server/store/schema.ts';
-import type { Bytes, Txid } from '../../src/base/bytes.ts';
+import { type Bytes, type Txid, toHex } from '../../src/base/bytes.ts';
 import { blocks, sats } from '../../src/base/units.ts';
 import { type Network, parseAddress } from '../../src/bitcoin/address.ts';
 import { p2tr } from '../../src/bitcoin/script.ts';
@@ -28,6 +28,7 @@ import { createManualEntropy, type Entropy } from '../../src/runtime/entropy.ts'
 import { createLog, silentLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { loadSecp } from '../../src/runtime/secp-wasm.ts';
+import { createAdminToken } from '../../src/runtime/token.ts';
 import type { Db } from '../../src/store/db.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { type Audit, auditor } from './audit.ts';
@@ -175,6 +176,11 @@ export async function world(options: WorldOptions): Promise<World> {
   const chain = createRegtestChain({ secp, now: () => Math.floor(clock.now() / 1000), ...chainOptions });
   await offerForRecord(seed, chain);
   const keys = deriveArkKeys(entropy.bytes(32));
+  const adminToken = createAdminToken(
+    ADMIN_TOKEN,
+    () => toHex(entropy.bytes(32)),
+    () => {},
+  );
   const aggregators = createAggregators(secp);
   const open = await testDatabase(file);
   let { db, isBusy } = observed(await open());
@@ -234,7 +240,7 @@ export async function world(options: WorldOptions): Promise<World> {
       log: verbose ? createLog('debug') : silentLog,
       metrics: createMetrics(),
       settings: { ...SETTINGS, network, ...settings, ...changed },
-      adminToken: ADMIN_TOKEN,
+      adminToken,
       version: 'test',
       limits: { ...DEFAULT_LIMITS, ...limits },
     });

@@ -4,7 +4,7 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { peerOf } from '../../runtime/peer.ts';
 import type { Streams } from '../../runtime/sse.ts';
-import { isSameToken } from '../../runtime/token.ts';
+import type { AdminToken } from '../../runtime/token.ts';
 import type { Route } from '../wire/routes.ts';
 import type { Call, Calls, Guard } from './call.ts';
 import type { ArkContext } from './context.ts';
@@ -25,7 +25,7 @@ export interface Door {
 export interface DoorOptions {
   readonly streams: Streams;
   /** Every call must bring it. */
-  readonly token?: string;
+  readonly token?: AdminToken;
   /** Asked before each call. */
   readonly gate?: Gate;
 }
@@ -43,7 +43,7 @@ type AnyHandler = (request: object, call: object) => Promise<object | undefined>
 export function createDoor(parts: DoorParts, { streams, token, gate }: DoorOptions): Door {
   const app = new Hono();
   const refuse = createRefuse(parts);
-  const isAdmitted = (header: Header): boolean => token === undefined || isSameToken(tokenOf(header), token);
+  const isAdmitted = (header: Header): boolean => token === undefined || token.matches(tokenOf(header));
   const answer = (c: Context, { status, body, retryAfter }: Refusal): Response => {
     if (retryAfter !== undefined) c.header('retry-after', retryAfter);
     return c.json(body, status as 400);

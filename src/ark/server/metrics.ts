@@ -2,6 +2,7 @@
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { BatchState } from '../protocol/batch.ts';
 import { ARK_ERRORS } from '../wire/errors.ts';
+import { STATUS_CODES } from '../wire/status.ts';
 import type { Door } from './door.ts';
 
 const MS_TO_MINUTE = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60] as const;
@@ -12,8 +13,8 @@ const REFUSALS = [
   'UNAUTHENTICATED',
   'PERMISSION_DENIED',
   'RATE_LIMITED',
-  'UNAVAILABLE',
   'UNEXPECTED',
+  ...STATUS_CODES,
 ] as const;
 const PHASES = ['gathering', 'confirming', 'building', 'noncing', 'signing', 'forfeiting', 'finalizing'] as const;
 

@@ -5,6 +5,7 @@ import { isOverLimit } from '../../runtime/over-limit.ts';
 import { StoreError } from '../../store/db.ts';
 import type { ArkError } from '../protocol/errors.ts';
 import { ARK_ERRORS, type ErrorBody, printArkError } from '../wire/errors.ts';
+import { isStatusError, STATUSES } from '../wire/status.ts';
 import { isAccessError } from './access.ts';
 import type { ArkContext } from './context.ts';
 
@@ -55,6 +56,11 @@ export function createRefuse({ log, newId, metrics }: Pick<ArkContext, 'log' | '
       return error.code === 'UNAUTHENTICATED'
         ? bare(401, 'unauthenticated', error.message)
         : bare(403, 'permissionDenied', error.message);
+    }
+    if (isStatusError(error)) {
+      const { grpc, http } = STATUSES[error.code];
+      metrics.refusals.add({ code: error.code });
+      return { status: http, body: { code: grpc, message: error.message, details: [] } };
     }
     if (isOverLimit(error)) {
       metrics.refusals.add({ code: error.code });

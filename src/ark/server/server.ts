@@ -10,6 +10,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createSigner } from '../../runtime/signer.ts';
 import { createStreams } from '../../runtime/sse.ts';
+import type { AdminToken } from '../../runtime/token.ts';
 import type { Db } from '../../store/db.ts';
 import type { ArkSettings } from '../protocol/settings.ts';
 import { heartbeat } from '../wire/batch-events.ts';
@@ -49,6 +50,7 @@ import { mountTokenApi } from './token-api.ts';
 import { createUnrolls } from './unrolls.ts';
 import { createServerWallet } from './wallet.ts';
 import { createChainWatcher } from './watcher.ts';
+import { createWithdrawals } from './withdrawals.ts';
 
 export interface ArkServerParts {
   /** Migrated with `ARK_MIGRATIONS`. */
@@ -62,7 +64,7 @@ export interface ArkServerParts {
   readonly settings: ArkSettings;
   /** Secret keys, see `deriveArkKeys`. */
   readonly keys: ArkKeys;
-  readonly adminToken: string;
+  readonly adminToken: AdminToken;
   readonly version: string;
   readonly limits: ArkLimits;
 }
@@ -148,12 +150,13 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const commitmentFees = createCommitmentFees(ctx);
   const justice = createJustice({ ctx, bumper: createFeeBumper(ctx), commitmentFees, unrolls });
   const reserve = createReserve({ ctx, fees: commitmentFees, load: justice.load });
+  const withdrawals = createWithdrawals(ctx);
   const watcher = createChainWatcher({
     ctx,
     settler,
     fate: createBatchFate(ctx, commitmentFees),
     unrolls,
-    chores: [justice.pursue, createClaimWatch(ctx, unrolls), sweeper.sweep, reserve.refill],
+    chores: [withdrawals.follow, justice.pursue, createClaimWatch(ctx, unrolls), sweeper.sweep, reserve.refill],
   });
 
   const health = createHealth(ctx);
@@ -185,7 +188,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const adminDoor = createDoor(ctx, { streams, token: parts.adminToken });
   mountHealth(adminDoor, health);
   mountMetrics(adminDoor, parts.metrics);
-  mountAdminApi(adminDoor, ctx, live);
+  mountAdminApi(adminDoor, { ctx, settings: live, withdrawals, token: parts.adminToken });
   mountReserve(adminDoor, parts.metrics, reserve);
   mountTokenApi(adminDoor, tokens);
 

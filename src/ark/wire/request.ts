@@ -77,6 +77,20 @@ export function amount(value: unknown, name: string): bigint {
   return BigInt(number);
 }
 
+export interface TimeRange {
+  /** Unix seconds, 0 for no bound. */
+  readonly after: number;
+  readonly before: number;
+}
+
+/** Two bounds that leave something between them. */
+export function range(fields: Fields, afterName: string, beforeName: string): TimeRange {
+  const [after, before] = [whole(fields[afterName], afterName), whole(fields[beforeName], beforeName)];
+  if (after < 0 || before < 0) throw malformed(`${afterName} and ${beforeName} must not be negative`);
+  if (before > 0 && after >= before) throw malformed(`${afterName} must be before ${beforeName}`);
+  return { after, before };
+}
+
 /** What `parse` throws at foreign text becomes a refusal. */
 function reading<T>(parse: () => T): T {
   try {

@@ -42,27 +42,13 @@ export const INDEXER_ROUTES = {
   subscription: get('/v1/indexer/script/subscription/:id'),
 } as const satisfies Record<string, Route>;
 
+/** The operator's calls that arkd does not have; the others are annotated in the protobufs. */
 export const ADMIN_ROUTES = {
   reserve: get('/v1/admin/wallet/reserve'),
-  walletStatus: get('/v1/admin/wallet/status'),
-  walletAddress: get('/v1/admin/wallet/address'),
-  walletBalance: get('/v1/admin/wallet/balance'),
-  walletUtxos: get('/v1/admin/wallet/utxos'),
   signers: get('/v1/admin/signer'),
   rotateSigner: post('/v1/admin/signer/rotate'),
   deprecateSigner: post('/v1/admin/signer/deprecate'),
   retireSigner: post('/v1/admin/signer/retire'),
-  createNote: post('/v1/admin/note'),
-  intents: get('/v1/admin/intents'),
-  deleteIntents: post('/v1/admin/intents/delete'),
-  intentFees: get('/v1/admin/intentFees'),
-  updateIntentFees: post('/v1/admin/intentFees'),
-  clearIntentFees: post('/v1/admin/intentFees/clear'),
-  settings: get('/v1/admin/settings'),
-  updateSettings: post('/v1/admin/settings'),
-  scheduledSession: get('/v1/admin/scheduledSession'),
-  updateScheduledSession: post('/v1/admin/scheduledSession'),
-  clearScheduledSession: post('/v1/admin/scheduledSession/clear'),
-  round: get('/v1/admin/round/:id'),
-  rounds: get('/v1/admin/rounds'),
+  withdrawals: get('/v1/admin/wallet/withdrawals'),
+  liquidityReport: get('/v1/admin/liquidity/report'),
 } as const satisfies Record<string, Route>;

@@ -55,7 +55,10 @@ async function runInFolder(parts: Run): Promise<void> {
 /** Runs until the end is asked for; throws when the database is lost before. */
 async function run({ config, log, ended, held }: Run, folder: DataFolder): Promise<void> {
   const path = config.ephemeral ? undefined : folder.path;
-  const { ready, stop } = await startStack({ config, folder: path, db: held?.db, log });
+  const onTokenRenewed = (adminToken: string): void => {
+    announce(folder.path, { ...ready, ark: { ...ready.ark, adminToken } });
+  };
+  const { ready, stop } = await startStack({ config, folder: path, db: held?.db, log, onTokenRenewed });
   let lost: OperatorError | undefined;
   void held?.lost.then((reason) => (lost = reason));
   try {

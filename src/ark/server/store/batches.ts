@@ -3,10 +3,13 @@ import type { OutpointKey, Txid } from '../../../base/bytes.ts';
 import { parse, print } from '../../../base/codec.ts';
 import type { DbTx, Row } from '../../../store/db.ts';
 import type { AssetChange } from '../../protocol/assets.ts';
+import type { TimeRange } from '../../wire/request.ts';
 import { parseChanges, printChanges } from './assets.ts';
 import { type NewVtxo, type Reader, toVtxo, type Vtxo } from './vtxos.ts';
 
 const SHAPE = 1;
+/** Rows of one statement. */
+const CHUNK = 500;
 
 /** What a batch moved; amounts in satoshi. */
 export interface BatchSummary {
@@ -135,6 +138,21 @@ export async function unsweptBatches(db: Reader): Promise<Batch[]> {
   return rows.map(toBatch);
 }
 
+/** Final batches of which nothing is being swept, without what they made. */
+export async function liveBatches(
+  db: Reader,
+): Promise<(Pick<Batch, 'expiresAt' | 'summary'> & { readonly commitmentTxid: Txid })[]> {
+  const rows = await db.read(
+    `select commitment_txid, expires_at, summary from ark_batch where state = 'final' and swept = 0
+     and not exists (select 1 from ark_sweep_batch s where s.commitment_txid = ark_batch.commitment_txid)`,
+  );
+  return rows.map((row) => ({
+    commitmentTxid: row.commitment_txid as Txid,
+    expiresAt: Number(row.expires_at),
+    summary: parse<BatchSummary>(SHAPE, row.summary as string),
+  }));
+}
+
 export async function closeBatch(tx: DbTx, id: string): Promise<void> {
   await tx.run('update ark_batch set swept = 1 where id = $1', [id]);
 }
@@ -144,10 +162,27 @@ export async function reopenBatch(tx: DbTx, commitmentTxid: Txid): Promise<void>
   await tx.run('update ark_batch set swept = 0 where commitment_txid = $1', [commitmentTxid]);
 }
 
-export interface BatchRange {
-  /** Unix seconds, 0 for no bound. */
-  readonly after: number;
-  readonly before: number;
+/** What the members of a batch left to the server, on-chain fees not counted; satoshi. */
+export const collectedBy = ({ inputAmount, vtxoAmount, exitAmount }: BatchSummary): bigint =>
+  inputAmount - vtxoAmount - exitAmount;
+
+/** Satoshi that the batches of a time have left to the server, both bounds excluded. */
+export async function feesCollected(db: Reader, { after, before }: TimeRange): Promise<bigint> {
+  let [collected, last] = [0n, ''];
+  for (;;) {
+    const rows = await db.read(
+      `select id, summary from ark_batch
+       where state = 'final' and id > $1 and started_at > $2 and (cast($3 as bigint) = 0 or started_at < $3)
+       order by id limit $4`,
+      [last, after, before, CHUNK],
+    );
+    for (const row of rows) collected += collectedBy(parse<BatchSummary>(SHAPE, row.summary as string));
+    if (rows.length < CHUNK) return collected;
+    last = rows.at(-1)!.id as string;
+  }
+}
+
+export interface BatchRange extends TimeRange {
   readonly withFailed: boolean;
   readonly withCompleted: boolean;
 }
@@ -155,7 +190,7 @@ export interface BatchRange {
 export async function batchIds(db: Reader, range: BatchRange): Promise<string[]> {
   const states = [range.withFailed ? 'failed' : '', range.withCompleted ? 'final' : ''];
   const rows = await db.read(
-    `select id from ark_batch where started_at >= $1 and (cast($2 as bigint) = 0 or started_at <= $2) and state in ($3, $4)
+    `select id from ark_batch where started_at > $1 and (cast($2 as bigint) = 0 or started_at < $2) and state in ($3, $4)
      order by started_at, id`,
     [range.after, range.before, ...states],
   );

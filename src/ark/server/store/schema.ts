@@ -187,6 +187,22 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
+    id: 'ark-0004-withdrawals',
+    sql: `
+      create table ark_withdrawal (
+        txid text primary key,
+        tx text not null,
+        address text not null,
+        amount bigint not null check (amount > 0),
+        fee bigint not null check (fee >= 0),
+        created_at bigint not null,
+        state text not null check (state in ('open', 'buried', 'lost'))
+      );
+      create index ark_withdrawal_created on ark_withdrawal (created_at);
+      create index ark_withdrawal_open on ark_withdrawal (created_at) where state = 'open';
+    `,
+  },
+  {
     id: 'ark-0005-indexes-at-size',
     sql: `
       create index ark_forfeit_txid on ark_forfeit (txid);
