@@ -95,6 +95,8 @@ export interface WorldOptions {
   readonly file?: string;
   /** Prints the server's log. */
   readonly verbose?: boolean;
+  /** Where the server's log goes line by line, all of it. */
+  readonly logTo?: (line: string) => void;
   /** What the server takes the embedded chain for. */
   readonly network?: Network;
   readonly chainOptions?: Pick<RegtestOptions, 'minRelayRate' | 'maxMempoolVsize'>;
@@ -237,7 +239,7 @@ export async function world(options: WorldOptions): Promise<World> {
       secp,
       entropy,
       keys,
-      log: verbose ? createLog('debug') : silentLog,
+      log: options.logTo ? createLog('trace', { write: options.logTo }) : verbose ? createLog('debug') : silentLog,
       metrics: createMetrics(),
       settings: { ...SETTINGS, network, ...settings, ...changed },
       adminToken,
