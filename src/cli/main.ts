@@ -76,6 +76,27 @@ signerCommand('retire <PUBKEY>', 'sign with an older signer key no more, and tel
   async (pubkey, _options, command) => (await import('./commands/ark-signer.ts')).retire(pubkey, textsOf(command)),
 );
 
+/** A command that looks at a server from outside, the running one or any other. */
+const outside = (usage: string, description: string): Command =>
+  withSettings(ark.command(usage).description(description), { data: WHERE.data, ...NETWORK })
+    .option('--url <URL>', 'the Ark server (default: the running one)')
+    .option('--explorer <URL>', 'an Esplora API (default: the one of the running process)')
+    .option('--json', 'as one line of JSON');
+
+outside('verify <OUTPOINT>', 'verify a VTXO down to the chain; ends with code 1 when it is not to be accepted').action(
+  async (outpoint, { json, ...flags }) =>
+    (await import('./commands/ark-verify.ts')).verify(outpoint, flags, json === true),
+);
+outside('exit-quote <OUTPOINT>', 'tell what it would cost to leave with a VTXO without the server')
+  .option('--fee-rate <SAT_PER_VB>', 'fee rate (default: what the explorer estimates)')
+  .option('--coins <SATS,…>', 'confirmed coins that would pay, in satoshi')
+  .option('--crowd <EXITS>', 'tell also what happens when so many leave at once')
+  .option('--crowd-fee-rate <SAT_PER_VB>', 'fee rate in that crowd')
+  .action(async (outpoint, { json, feeRate, coins, crowd, crowdFeeRate, ...flags }) => {
+    const asked = { feeRate, coins, crowd, crowdFeeRate };
+    return (await import('./commands/ark-verify.ts')).exitQuote(outpoint, flags, asked, json === true);
+  });
+
 /** One line on stderr; an internal error is told without its stack. */
 function tell(error: unknown): void {
   if (error instanceof CommanderError) {

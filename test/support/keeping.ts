@@ -1,5 +1,6 @@
 /** Users of a world who keep their exit data, and can leave with it. */
 import assert from 'node:assert/strict';
+import type { ChainSource } from '../../src/ark/client/chain-source.ts';
 import type { ExitState } from '../../src/ark/client/exit.ts';
 import { createExitStore, type ExitStore } from '../../src/ark/client/exit-store.ts';
 import { createFeeWallet, type FeeWallet } from '../../src/ark/client/fee-wallet.ts';
@@ -21,9 +22,13 @@ export interface Keeping {
   readonly to: Uint8Array;
 }
 
-export function keeping(w: World, user: User, records: Records = createMemoryRecords()): Keeping {
+export function keeping(
+  w: World,
+  user: User,
+  records: Records = createMemoryRecords(),
+  chain: ChainSource = explorerOf(w),
+): Keeping {
   const { client, account } = user;
-  const chain = explorerOf(w);
   const store = createExitStore(records);
   return {
     user,

@@ -291,6 +291,28 @@ const AFTER_NONCES: Readonly<Record<string, Case>> = {
     code: 'CONNECTORS_FLAWED',
     last: 'submitSignatures',
   },
+  'a connector twice': {
+    lie: { messages: onlyIn('debts', (messages) => [messages[0], ...messages]) },
+    code: 'CONNECTORS_FLAWED',
+    last: 'submitSignatures',
+  },
+  'connectors that hang on nothing': {
+    lie: { connectors: { count: 5 }, connectorGraph: (graph) => ({ ...graph, nodes: graph.nodes.slice(1) }) },
+    code: 'CONNECTORS_FLAWED',
+    last: 'submitSignatures',
+  },
+  'a connector that makes money': {
+    lie: {
+      connectors: { count: 5 },
+      connectorGraph: (graph) =>
+        withNode(graph, 1, (node) => {
+          const tx = { ...node.tx, outputs: node.tx.outputs.map((each) => ({ ...each, value: each.value * 2n })) };
+          return { ...node, tx, txid: txidOf(tx) };
+        }),
+    },
+    code: 'CONNECTORS_FLAWED',
+    last: 'submitSignatures',
+  },
   'a connector of another value': {
     lie: { connectors: { dust: 331n } },
     code: 'CONNECTORS_FLAWED',
