@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settle } from '../../src/ark/client/batch.ts';
-import { outpointKey, toHex } from '../../src/base/bytes.ts';
+import { outpointKey, type Txid, toHex } from '../../src/base/bytes.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { addressOf } from '../../src/bitcoin/address.ts';
 import { p2wpkh } from '../../src/bitcoin/script.ts';
+import { txHex } from '../../src/bitcoin/tx.ts';
 import { refusal } from '../support/adversary.ts';
 import { ADMIN_TOKEN, AdminRefusal, paid, type World, world } from '../support/world.ts';
 
@@ -103,6 +105,48 @@ test('an expired batch is told until it is swept', async () => {
   await w.mine(145);
   const [round] = await expired();
   assert.ok(round && Number(round.expiredAt) <= seconds(w));
+});
+
+test('what there is to sweep is told beforehand, and swept when the operator wants it', async () => {
+  const w = await world({ seed: 'admin/sweep' });
+  const alice = await w.user('alice');
+  await w.note(alice, 100_000);
+  await w.settle(alice);
+  interface Scheduled {
+    readonly roundId: string;
+    readonly confirmed: boolean;
+    readonly outputs: { readonly txid: string; readonly amount: string; readonly scheduledAt: string }[];
+  }
+  const scheduled = async () => (await w.admin<{ sweeps: Scheduled[] }>('sweeps')).sweeps;
+  assert.deepEqual(
+    (await scheduled()).map(({ confirmed, outputs }) => [confirmed, outputs]),
+    [[false, []]],
+  );
+  await w.mine(1);
+  const [{ outputs, roundId }] = (await scheduled()) as [Scheduled];
+  const { commitmentTxid } = await w.admin<{ commitmentTxid: string }>(`round/${roundId}`);
+  const { scheduledAt, ...output } = outputs[0]!;
+  assert.deepEqual(output, { txid: commitmentTxid, vout: 0, amount: '0.00100000' });
+  assert.equal(Number(scheduledAt) - seconds(w), 144 * 600);
+
+  const sweep = (order: object) => w.admin<{ txid: Txid; hex: string }>('sweep', order);
+  for (const order of [{}, { commitmentTxids: ['nothing'] }, { commitmentTxids: commitmentTxid }]) {
+    await assert.rejects(sweep(order), INVALID);
+  }
+  await assert.rejects(sweep({ commitmentTxids: ['00'.repeat(32)] }), UNKNOWN);
+  await assert.rejects(sweep({ commitmentTxids: [commitmentTxid] }), refused(400, 9));
+  await assert.rejects(sweep({ connectors: true }), refused(400, 9));
+
+  w.onBroadcast(() => Promise.reject(new ProtocolError('TX_REJECTED', 'a test')));
+  await w.mine(144);
+  await assert.rejects(sweep({ commitmentTxids: [commitmentTxid] }), refused(400, 9));
+  w.onBroadcast(undefined);
+  const { txid, hex } = await sweep({ commitmentTxids: [commitmentTxid, commitmentTxid] });
+  assert.equal(txHex((await w.chain.transaction(txid))!.tx), hex);
+  assert.deepEqual((await scheduled())[0]!.outputs, []);
+  await assert.rejects(sweep({ commitmentTxids: [commitmentTxid] }), refused(400, 9));
+  await w.mine(20);
+  assert.deepEqual(await scheduled(), []);
 });
 
 test('the queue is listed, and what is deleted from it may come again', async () => {

@@ -15,24 +15,26 @@ import type { Door } from './door.ts';
 import { liquidityReport } from './liquidity.ts';
 import type { LiveSettings } from './live-settings.ts';
 import { mountSignerApi } from './signer-api.ts';
+import type { Sweeper } from './sweeper.ts';
 import type { Withdrawals } from './withdrawals.ts';
 
 export interface AdminApiParts {
   readonly ctx: ArkContext;
   readonly settings: LiveSettings;
+  readonly sweeper: Sweeper;
   readonly withdrawals: Withdrawals;
   readonly token: AdminToken;
 }
 
 /** `door` asks for the operator's token. */
-export function mountAdminApi(door: Door, { ctx, settings, withdrawals, token }: AdminApiParts): void {
+export function mountAdminApi(door: Door, { ctx, settings, sweeper, withdrawals, token }: AdminApiParts): void {
   mountSignerApi(door, ctx.signers);
   door.serve(WalletInitializerService, initializerCalls(ctx));
   door.serve(WalletService, walletCalls(ctx, withdrawals));
   door.serve(AdminService, {
     ...termCalls(settings),
     ...intentCalls(ctx),
-    ...roundCalls(ctx),
+    ...roundCalls(ctx, sweeper),
     ...convictionCalls(ctx),
     ...liquidityCalls(ctx),
     ...authCalls(token),

@@ -30,6 +30,16 @@ export interface Remnants {
   /** Of an expired batch; `isDone` once nothing is or will be left of it, whatever reorganization may come. */
   ofBatch(batch: Batch, tip: Tip): Promise<{ readonly remnants: readonly Remnant[]; readonly isDone: boolean }>;
   ofCheckpoints(tip: Tip): Promise<readonly Remnant[]>;
+  /** What a batch's tree has on chain unspent, ripe or not. */
+  standing(batch: Batch, tip: Tip): Promise<readonly Standing[]>;
+}
+
+export interface Standing {
+  readonly outpoint: Outpoint;
+  /** Satoshi. */
+  readonly value: bigint;
+  /** The height or unix seconds from which on it may be swept; `undefined` while it is in no block. */
+  readonly ripeAt: number | undefined;
 }
 
 /** Confirmations after which a spend is taken for good. */
@@ -82,10 +92,16 @@ export function createRemnants(ctx: ArkContext): Remnants {
     return { unspent, isBuried };
   }
 
-  async function treeRemnant(commitmentTxid: Txid, { outpoint, output, node }: Unspent, tip: Tip) {
+  async function expiryBelow({ node }: Unspent) {
     const stored = await treeTxById(db, node!.txid);
     const expiry = stored && expiryOf(parsePsbt(stored.psbt).inputs[0]!);
     invariant(expiry, 'a tree transaction names the expiry of its batch');
+    return { stored, expiry };
+  }
+
+  async function treeRemnant(commitmentTxid: Txid, unspent: Unspent, tip: Tip) {
+    const { outpoint, output } = unspent;
+    const { stored, expiry } = await expiryBelow(unspent);
     if (!isUnlocked(output.confirmation, expiry, tip)) return [];
     const leaf = treeRemnantLeaf(ctx, stored.psbt, expiry);
     return [{ outpoint, output, sequence: waiting(expiry), leaf, commitmentTxid }];
@@ -131,6 +147,18 @@ export function createRemnants(ctx: ArkContext): Remnants {
         remnants: [...remnants, ...connectors.remnants],
         isDone: unspent.length === 0 && isBuried && connectors.isDone,
       };
+    },
+
+    async standing({ commitmentTxid }, tip) {
+      const { unspent } = await frontierOf(commitmentTxid!, 'vtxo', tip);
+      return Promise.all(
+        unspent.map(async (each): Promise<Standing> => {
+          const { value, confirmation: at } = each.output;
+          const { expiry } = await expiryBelow(each);
+          const from = expiry.type === 'blocks' ? at?.height : at?.blockTime;
+          return { outpoint: each.outpoint, value, ripeAt: from === undefined ? undefined : from + expiry.value };
+        }),
+      );
     },
 
     async ofCheckpoints(tip) {

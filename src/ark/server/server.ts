@@ -188,7 +188,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const adminDoor = createDoor(ctx, { streams, token: parts.adminToken });
   mountHealth(adminDoor, health);
   mountMetrics(adminDoor, parts.metrics);
-  mountAdminApi(adminDoor, { ctx, settings: live, withdrawals, token: parts.adminToken });
+  mountAdminApi(adminDoor, { ctx, settings: live, sweeper, withdrawals, token: parts.adminToken });
   mountReserve(adminDoor, parts.metrics, reserve);
   mountTokenApi(adminDoor, tokens);
 

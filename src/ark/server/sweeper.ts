@@ -8,11 +8,22 @@ import { ProtocolError } from '../../base/errors.ts';
 import { isMature } from '../../bitcoin/timelock.ts';
 import { parseTx, type Tx, txHex, txidOf, vsizeOf } from '../../bitcoin/tx.ts';
 import type { Confirmation, Tip } from '../../chain/chain.ts';
+import { createMailbox } from '../../runtime/mailbox.ts';
 import { BATCH_OUTPUT } from '../protocol/batch-tree.ts';
+import { refused } from '../wire/status.ts';
 import type { ArkContext } from './context.ts';
 import type { Notifier } from './notifier.ts';
-import { BURIED_DEPTH, createRemnants } from './remnants.ts';
-import { closeBatch, reopenBatch, type TreeLink, treeLinks, unsweptBatches } from './store/batches.ts';
+import { BURIED_DEPTH, createRemnants, type Standing } from './remnants.ts';
+import {
+  type Batch,
+  batchByCommitment,
+  closeBatch,
+  reopenBatch,
+  type TreeLink,
+  treeLinks,
+  unconfirmedBatches,
+  unsweptBatches,
+} from './store/batches.ts';
 import {
   confirmSweep,
   deleteSweep,
@@ -29,6 +40,25 @@ import type { Unrolls } from './unrolls.ts';
 export interface Sweeper {
   /** Sweeps what is due and follows up on earlier sweeps. Call at start and at every block. */
   sweep(): Promise<void>;
+  /**
+   * Sweeps expired batches at once and whatever it costs, as one transaction can hold. Throws `NOT_FOUND` or
+   * `FAILED_PRECONDITION`.
+   */
+  sweepNow(order: SweepOrder): Promise<Tx>;
+  /** What there is to sweep, now or one day. */
+  scheduled(): Promise<readonly ScheduledSweep[]>;
+}
+
+export interface SweepOrder {
+  /** The batches whose trees are swept. */
+  readonly commitmentTxids: readonly Txid[];
+  /** Whether the connectors of all expired batches are swept as well, where no forfeit can need them. */
+  readonly connectors: boolean;
+}
+
+export interface ScheduledSweep {
+  readonly batch: Batch;
+  readonly standing: readonly Standing[];
 }
 
 const CONFIRM_WITHIN_BLOCKS = 6;
@@ -45,7 +75,11 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier, unrolls: Unro
   /** Expired batches of which nothing is worth its fee → the rate below which that changes. */
   const tooDear = new Map<string, number>();
 
-  async function sweep(): Promise<void> {
+  /** One at a time: two would want the same outputs. */
+  const turns = createMailbox();
+  const sweep = (): Promise<void> => turns.run('sweep', sweepDue);
+
+  async function sweepDue(): Promise<void> {
     const tip = await chain.tip();
     for (const earlier of await openSweeps(db, tip.height - BURIED_DEPTH)) await followUp(earlier, tip);
     const rate = await chain.feeRate(CONFIRM_WITHIN_BLOCKS);
@@ -103,6 +137,44 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier, unrolls: Unro
     log.info({ txid: row.txid, outputs: remnants.length, batches: commitments.length }, 'swept what was due');
     if (confirmationsToCount === 0) await mark(row.txid, tx);
     return true;
+  }
+
+  const sweepNow = (order: SweepOrder): Promise<Tx> => turns.run('sweep', () => sweepOrdered(order));
+
+  async function sweepOrdered({ commitmentTxids, connectors }: SweepOrder): Promise<Tx> {
+    const tip = await chain.tip();
+    const isConnector = (remnant: Remnant): boolean => remnant.leaf === undefined;
+    const remnants: Remnant[] = [];
+    for (const commitmentTxid of new Set(commitmentTxids)) {
+      const batch = await expiredBatch(commitmentTxid, tip);
+      remnants.push(...(await collect.ofBatch(batch, tip)).remnants.filter((remnant) => !isConnector(remnant)));
+    }
+    for (const batch of connectors ? await unsweptBatches(db) : []) {
+      if (!isMature(batch.expiresAt, tip)) continue;
+      remnants.push(...(await collect.ofBatch(batch, tip)).remnants.filter(isConnector));
+    }
+    const [load] = inLoads(remnants, wallet.script);
+    if (!load) throw refused('FAILED_PRECONDITION', 'there is nothing to sweep');
+    const made = signSweep(ctx, load, await chain.feeRate(CONFIRM_WITHIN_BLOCKS));
+    if (!made) throw refused('FAILED_PRECONDITION', 'what there is to sweep does not cover the fee');
+    if (!(await send(made, tip))) throw refused('FAILED_PRECONDITION', 'the network refuses the sweep, see the log');
+    return made.tx;
+  }
+
+  async function expiredBatch(commitmentTxid: Txid, tip: Tip): Promise<Batch> {
+    const batch = await batchByCommitment(db, commitmentTxid);
+    if (batch?.state !== 'final') throw refused('NOT_FOUND', `there is no batch of ${commitmentTxid}`);
+    if (batch.swept) throw refused('FAILED_PRECONDITION', `the batch of ${commitmentTxid} is swept already`);
+    if (isMature(batch.expiresAt, tip)) return batch;
+    throw refused('FAILED_PRECONDITION', `the batch of ${commitmentTxid} expires at ${batch.expiresAt} only`);
+  }
+
+  async function scheduled(): Promise<ScheduledSweep[]> {
+    const tip = await chain.tip();
+    const found: ScheduledSweep[] = [];
+    for (const batch of await unsweptBatches(db)) found.push({ batch, standing: await collect.standing(batch, tip) });
+    for (const batch of await unconfirmedBatches(db)) found.push({ batch, standing: [] });
+    return found.filter(({ batch }) => batch.summary.vtxoCount > 0);
   }
 
   async function broadcast({ txid, tx }: Pick<Sweep, 'txid' | 'tx'>): Promise<boolean> {
@@ -201,7 +273,7 @@ export function createSweeper(ctx: ArkContext, notifier: Notifier, unrolls: Unro
     notifier.publish({ kind: 'sweep', txid, tx: txHex(tx), spent: [], created: [], swept, checkpoints: {} });
   }
 
-  return { sweep };
+  return { sweep, sweepNow, scheduled };
 }
 
 function cutOffBy(spent: ReadonlySet<string>, commitmentTxid: Txid, links: readonly TreeLink[]): Txid[] {
