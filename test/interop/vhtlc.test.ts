@@ -18,6 +18,7 @@ import {
 import { fromBase64, fromHex, toBase64, toHex } from '../../src/base/bytes.ts';
 import { ripemd160, sha256 } from '../../src/crypto/hash.ts';
 import { expectBalance, useArk } from '../support/sdk.ts';
+import { joinBatch } from '../support/sdk-batch.ts';
 
 const AMOUNT = 10_000;
 
@@ -27,14 +28,14 @@ describe('a VHTLC', () => {
   interface Contract {
     readonly payer: Wallet;
     readonly sender: Identity;
-    readonly receiver: Identity;
+    readonly receiver: SingleKey;
     readonly script: VHTLC.Script;
     readonly refundHeight: number;
   }
   const preimage = new Uint8Array(32).fill(7);
 
-  /** Funded with `AMOUNT`, refundable after three more blocks. */
-  async function lockUp(): Promise<Contract> {
+  /** Funded with `AMOUNT`, refundable after three more blocks, or at a time. */
+  async function lockUp(refundTime?: number): Promise<Contract> {
     const payer = await ark.wallet();
     const [sender, receiver] = [SingleKey.fromRandomBytes(), SingleKey.fromRandomBytes()];
     await ark.board(payer, AMOUNT);
@@ -45,7 +46,7 @@ describe('a VHTLC', () => {
       receiver: await receiver.xOnlyPublicKey(),
       server: payer.arkServerPublicKey,
       preimageHash: ripemd160(sha256(preimage)),
-      refundLocktime: BigInt(refundHeight),
+      refundLocktime: BigInt(refundTime ?? refundHeight),
       unilateralClaimDelay: delay(20n),
       unilateralRefundDelay: delay(22n),
       unilateralRefundWithoutReceiverDelay: delay(24n),
@@ -117,5 +118,61 @@ describe('a VHTLC', () => {
     await ark.mine(1);
     await refund();
     await expectBalance(contract.payer, { preconfirmed: AMOUNT });
+  });
+
+  test('is refunded when the chain has reached a time', async () => {
+    // Blocks say when they were mined, and their median lags behind: eleven more, and it has passed the present.
+    const refundTime = Math.floor(Date.now() / 1000);
+    const contract = await lockUp(refundTime);
+    const refund = () => spend(contract, contract.script.refundWithoutReceiver(), [contract.sender]);
+    await assert.rejects(refund, (error: ArkError) => {
+      assert.ok(error instanceof ArkError);
+      assert.deepEqual([error.code, error.name], [11, 'FORFEIT_CLOSURE_LOCKED']);
+      const { locktime, current_locktime: current, type } = error.metadata!;
+      assert.deepEqual([locktime, type], [`${refundTime}`, 'time']);
+      assert.ok(Number(current) < refundTime);
+      return true;
+    });
+    await ark.mine(11);
+    await refund();
+    await expectBalance(contract.payer, { preconfirmed: AMOUNT });
+  });
+
+  test('is claimed in a batch, too', async () => {
+    const { payer, script, receiver } = await lockUp();
+    const claimer = await ark.wallet();
+    const { vtxos } = await payer.indexerProvider.getVtxos({ scripts: [toHex(script.pkScript)], spendableOnly: true });
+    const coin = { ...vtxos[0]!, intentTapLeafScript: script.claim(), forfeitTapLeafScript: script.claim() };
+    await joinBatch(payer.arkProvider, receiver, {
+      coin: { ...coin, tapTree: script.encode(), extraWitness: [preimage] },
+      output: { script: claimer.arkAddress.pkScript, amount: BigInt(AMOUNT) },
+    });
+    await expectBalance(claimer, { settled: AMOUNT });
+  });
+
+  test('is claimed on chain when the server is of no help, after the delay and with the preimage', async () => {
+    const { payer, script, receiver } = await lockUp();
+    const [vtxo] = (await payer.indexerProvider.getVtxos({ scripts: [toHex(script.pkScript)] })).vtxos;
+    const claimer = await ark.onchainWallet({ identity: receiver });
+    await ark.faucet((await ark.onchainWallet(payer)).address, 100_000);
+    await ark.unroll(payer, vtxo!);
+    const leaf = script.unilateralClaim();
+    const tx = new Transaction({ version: 2 });
+    tx.addInput({
+      txid: vtxo!.txid,
+      index: vtxo!.vout,
+      witnessUtxo: { amount: BigInt(AMOUNT), script: script.pkScript },
+      tapLeafScript: [leaf],
+      sequence: 20,
+    });
+    tx.addOutputAddress(claimer.address, BigInt(AMOUNT - 1_000), networks.regtest);
+    const signed = await receiver.sign(tx);
+    signed.finalize();
+    const [signature, ...rest] = signed.getInput(0).finalScriptWitness!;
+    signed.updateInput(0, { finalScriptWitness: [signature!, preimage, ...rest] });
+    const claim = () => claimer.provider.broadcastTransaction(toHex(signed.toBytes(true, true)));
+    await assert.rejects(claim, /non-BIP68-final/);
+    await ark.mine(20);
+    assert.equal(await claim(), signed.id);
   });
 });

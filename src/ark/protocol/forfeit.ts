@@ -60,9 +60,14 @@ export function buildForfeit({ vtxo, connector, forfeitScript, locktime = 0 }: F
   };
 }
 
+export interface ForfeitedCoin extends Coin {
+  /** What met its leaf's condition when its owner proved it; some clients do not repeat that in the forfeit. */
+  readonly condition?: readonly Bytes[] | undefined;
+}
+
 export interface ForfeitRules {
   /** The VTXOs that the batch settles and that need a forfeit. */
-  readonly vtxos: readonly Coin[];
+  readonly vtxos: readonly ForfeitedCoin[];
   readonly connectors: readonly Coin[];
   readonly forfeitScript: Bytes;
   /** x-only keys that the server signs with. */
@@ -82,7 +87,7 @@ export interface Forfeit {
   readonly signerKey: Bytes;
 }
 
-const find = (coins: readonly Coin[], outpoint: Outpoint): Coin | undefined =>
+const find = <C extends Coin>(coins: readonly C[], outpoint: Outpoint): C | undefined =>
   coins.find((coin) => outpointKey(coin.outpoint) === outpointKey(outpoint));
 
 const isOutput = (a: TxOut | undefined, b: TxOut): boolean => a?.value === b.value && equal(a.script, b.script);
@@ -117,7 +122,7 @@ export function parseForfeit(secp: Secp, text: string, rules: ForfeitRules): For
   insist(tx.locktime === locktime && fits, 'the locktime is not the one of the leaf');
   insist(tx.inputs[1 - vtxoIndex]!.sequence === SEQUENCE_FINAL, 'the connector waits for nothing');
 
-  const condition = reading('INVALID_FORFEIT_TXS', data, () => conditionOf(map));
+  const condition = reading('INVALID_FORFEIT_TXS', data, () => conditionOf(map)) ?? vtxo.condition;
   insist(isConditionMet(secp, leaf.closure, condition), 'the condition is not met');
   const [signerKey, ...others] = keysAmong(leaf.closure, rules.signers);
   insist(signerKey && others.length === 0, 'the leaf asks for one key of the server');

@@ -96,11 +96,19 @@ export function parseIntentMessage<Type extends IntentMessageType>(type: Type, t
   return message as MessageOf<Type>;
 }
 
+/** No two clocks agree: seconds by which an intent may come before its start. */
+export const CLOCK_LEEWAY = 5;
+
 /** Throws `INVALID_INTENT_TIMERANGE` before the message's start or after its end. */
 export function checkIntentTime(message: IntentMessage, now: UnixSeconds): void {
   const validAt = isRegister(message) ? message.validAt : 0;
   const { expireAt } = message;
   const data = { valid_at: `${validAt}`, expire_at: `${expireAt}`, now: `${now}` };
-  demand(validAt === 0 || now >= validAt, 'INVALID_INTENT_TIMERANGE', 'the intent is not valid yet', data);
+  demand(
+    validAt === 0 || now + CLOCK_LEEWAY >= validAt,
+    'INVALID_INTENT_TIMERANGE',
+    'the intent is not valid yet',
+    data,
+  );
   demand(expireAt === 0 || now <= expireAt, 'INVALID_INTENT_TIMERANGE', 'the intent has expired', data);
 }

@@ -9,7 +9,7 @@ import { SIGHASH } from '../../bitcoin/sighash.ts';
 import { txidOf } from '../../bitcoin/tx.ts';
 import type { Tip } from '../../chain/chain.ts';
 import { demand, reading } from '../protocol/errors.ts';
-import { type Coin, parseForfeit } from '../protocol/forfeit.ts';
+import { type Coin, type ForfeitedCoin, parseForfeit } from '../protocol/forfeit.ts';
 import { type ClosureLeaf, keysBesides, leafOfVtxo, signatureFault } from '../protocol/leaf-spend.ts';
 import { vtxoScript } from '../protocol/vtxo.ts';
 import { type BuiltBatch, isBoarding, owesForfeit } from './batch-build.ts';
@@ -37,10 +37,11 @@ export function boardingLeaf(ctx: ArkContext, input: RegisteredInput): ClosureLe
   return leaf;
 }
 
-const coinOf = ({ outpoint, amount, script }: RegisteredInput): Coin => ({
+const coinOf = ({ outpoint, amount, script, condition }: RegisteredInput): ForfeitedCoin => ({
   outpoint: parseOutpoint(outpoint),
   value: amount,
   script: fromHex(script),
+  condition: condition?.map(fromHex),
 });
 
 export function createDebts(ctx: ArkContext, intents: readonly StoredIntent[], built: BuiltBatch): Debts {

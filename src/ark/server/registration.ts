@@ -43,8 +43,9 @@ export interface RegisteredInput {
   readonly script: string;
   /** Leaf scripts of its taproot tree, hex; empty where nobody will have to sign. */
   readonly leaves: readonly string[];
-  /** The leaf its owner proved it with, hex. */
+  /** The leaf its owner proved it with, hex, and what met its condition if it has one. */
   readonly leaf: string;
+  readonly condition?: readonly string[];
   /** When the VTXO came to be, and when its batch expires: a time or a height. */
   readonly birth?: UnixSeconds;
   readonly expiry?: number;
@@ -425,6 +426,7 @@ const describe = (coin: IntentCoin, kind: InputKind): RegisteredInput => ({
   script: toHex(coin.script),
   leaves: (coin.tapTree?.scripts ?? []).map(toHex),
   leaf: toHex(coin.leaf.script),
+  ...(coin.condition && { condition: coin.condition.map(toHex) }),
 });
 
 function checkUnspent(vtxos: readonly Vtxo[]): void {

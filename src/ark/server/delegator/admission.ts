@@ -13,6 +13,7 @@ import {
 } from '../../protocol/delegation.ts';
 import { demand } from '../../protocol/errors.ts';
 import type { IntentCoin } from '../../protocol/intent.ts';
+import { CLOCK_LEEWAY } from '../../protocol/intent-message.ts';
 import { countWaitingDelegations, delegationsHolding, endDelegation, insertDelegation } from '../store/delegations.ts';
 import { type DelegatorParts, nowSeconds } from './parts.ts';
 
@@ -108,6 +109,10 @@ export async function admit(
     }
     const isFull = (await countWaitingDelegations(tx)) >= MAX_WAITING;
     if (isFull) throw refuse('DELEGATOR_FULL', 'no more delegations are taken for now');
-    await insertDelegation(tx, { ...request, id, validAt, createdAt: now, dueAt: Math.max(validAt, now) }, keys);
+    await insertDelegation(
+      tx,
+      { ...request, id, validAt, createdAt: now, dueAt: Math.max(validAt - CLOCK_LEEWAY, now) },
+      keys,
+    );
   });
 }
