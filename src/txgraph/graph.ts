@@ -4,6 +4,7 @@
  */
 import { equal, type Outpoint, type Txid } from '../base/bytes.ts';
 import { sumSats } from '../base/units.ts';
+import { checkTx } from '../bitcoin/check-tx.ts';
 import { isP2A } from '../bitcoin/script.ts';
 import { type Tx, type TxOut, txidOf } from '../bitcoin/tx.ts';
 
@@ -44,6 +45,8 @@ export type GraphFlaw =
   | 'WRONG_ROOT'
   | 'WRONG_PREVOUT'
   | 'WRONG_TXID'
+  /** No block may hold it, whatever it spends: a negative output, say. */
+  | 'IMPOSSIBLE_TX'
   | 'NOT_ONE_INPUT'
   | 'VALUE_NOT_CONSERVED'
   | 'BROKEN_LINK'
@@ -83,6 +86,7 @@ function nodeFlaw(node: TxNode, from: Outpoint, prevout: TxOut): GraphFlaw | und
   if (txidOf(node.tx) !== node.txid) return 'WRONG_TXID';
   const [input, ...others] = node.tx.inputs;
   if (!input || others.length > 0) return 'NOT_ONE_INPUT';
+  if (checkTx(node.tx)) return 'IMPOSSIBLE_TX';
   if (input.prevout.txid !== from.txid || input.prevout.vout !== from.vout) return 'BROKEN_LINK';
   if (node.prevout.value !== prevout.value || !equal(node.prevout.script, prevout.script)) return 'WRONG_PREVOUT';
   if (sumSats(node.tx.outputs.map((output) => output.value)) !== prevout.value) return 'VALUE_NOT_CONSERVED';

@@ -148,7 +148,7 @@ export function createBatchSession({ client, account, order, intentId, cosigner 
     const aggregator = client.aggregators(sweepScript(current.expiry, terms.forfeitKey));
     const { receivers } = order;
     const packet = leafPacketOutput(order, cosigner.id);
-    const expected = { commitment, cosigner: cosigner.id, clients, receivers, packet, aggregator };
+    const expected = { commitment, cosigner: cosigner.id, clients, receivers, packet, aggregator, dust: terms.dust };
     const branch = verifyVtxoTree(current.vtxoNodes, expected);
     const cosigning = createTreeCosigning({ secp, random, aggregator, key: cosigner, path: branch.path });
     current.tree = { commitmentTxid: txidOf(commitment.tx), branch, cosigning };

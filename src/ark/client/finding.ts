@@ -20,6 +20,8 @@ export const FINDINGS = {
   /** Spends or is an output that its transaction does not have. */
   OUTPUT_MISSING: 'fatal',
   VALUE_NOT_CONSERVED: 'fatal',
+  /** Two ancestors spend one output: at most one of them can be on chain, and so the VTXO cannot. */
+  SPENT_TWICE: 'fatal',
   /** It names another value or script for what it spends than its parent has. */
   PREVOUT_MISSTATED: 'fatal',
   SIGNATURE_MISSING: 'fatal',
@@ -35,6 +37,8 @@ export const FINDINGS = {
   EXPIRY_INCONSISTENT: 'fatal',
   /** A former owner can spend without the server. */
   SERVER_NOT_REQUIRED: 'fatal',
+  /** A former owner can leave sooner than an answer could be in a block. */
+  EXIT_RACE: 'fatal',
   /** A former owner can leave sooner than the terms say. */
   EXIT_DELAY_SHORT: 'warning',
   /** The server can take a checkpoint back sooner than the terms say. */

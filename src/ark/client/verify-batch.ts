@@ -17,6 +17,7 @@ import type { Coin } from './account.ts';
 import type { ReceivedNode } from './batch-messages.ts';
 import { type ClientErrorCode, insist, reading } from './errors.ts';
 import type { ServerTerms } from './terms.ts';
+import { hasShape, isRelayable } from './verify-spend.ts';
 
 /** A batch is worth entering when it outlives the way out of it. Throws `EXPIRY_TOO_SOON`. */
 export function checkExpiry(expiry: RelativeTimelock, terms: ServerTerms): void {
@@ -47,6 +48,14 @@ function assemble(nodes: readonly ReceivedNode[]): TxGraph {
 const isUnlocked = ({ tx }: TxNode): boolean =>
   tx.version === TRUC_VERSION && tx.locktime === 0 && tx.inputs.every(({ sequence }) => sequence === SEQUENCE_FINAL);
 
+const KEY_PATH_WITNESS = [new Uint8Array(64)];
+
+/** True of a node that can be put on chain once it is signed. */
+function canLeaveBy({ tx }: TxNode, dust: bigint): boolean {
+  const signed = { ...tx, inputs: tx.inputs.map((input) => ({ ...input, witness: KEY_PATH_WITNESS })) };
+  return hasShape(tx) && isRelayable(signed, dust);
+}
+
 /** The graph of `nodes`, which hangs below output `vout` of the commitment. Throws `code`. */
 export function rootedGraph(
   nodes: readonly ReceivedNode[],
@@ -73,6 +82,8 @@ export interface TreeExpectation {
   readonly packet: TxOut | undefined;
   /** Of the sweep script that terms and expiry demand. */
   readonly aggregator: KeyAggregator;
+  /** Satoshi. */
+  readonly dust: bigint;
 }
 
 /** The way from the chain to the own leaf. */
@@ -106,6 +117,7 @@ export function verifyVtxoTree(nodes: readonly ReceivedNode[], expected: TreeExp
 
   const path = pathToRoot(graph, leaf.txid).toReversed();
   for (const node of path) {
+    insist(canLeaveBy(node, expected.dust), 'TREE_FLAWED', 'nodes would not relay it', { flaw: 'NOT_RELAYABLE' });
     const { xonly } = reading(() => expected.aggregator.of(node.cosigners));
     const exclusive = equal(node.prevout.script, p2tr(xonly));
     insist(exclusive, 'HIDDEN_SPEND_PATH', `${node.txid} spends more than its cosigners' aggregate`);

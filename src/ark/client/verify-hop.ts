@@ -29,6 +29,9 @@ export interface HopTerms {
   readonly checkpointExitDelay: RelativeTimelock;
 }
 
+/** Blocks that a checkpoint needs to get ahead of a former owner who has put the VTXO on chain. */
+const SHORTEST_ANSWER: RelativeTimelock = { type: 'blocks', value: 3 };
+
 /** The leaf that a witness spends by; `undefined` for the key path or a script that is no closure. */
 export function leafOfWitness({ witness }: TxIn): ClosureLeaf | undefined {
   const [script, controlBlock] = witness.slice(-2);
@@ -76,6 +79,8 @@ export function checkCheckpoint(
     const delay = smallestExitDelay(vtxo!);
     const isLong = !delay || compareTimelocks(delay, terms.unilateralExitDelay) >= 0;
     expect(isLong, 'EXIT_DELAY_SHORT', 'a former owner can leave sooner than the terms say', at);
+    const isRace = delay && compareTimelocks(delay, SHORTEST_ANSWER) < 0;
+    expect(!isRace, 'EXIT_RACE', 'a former owner can leave before its checkpoint is in a block', at);
   }
   const leaf = leafOfWitness(tx.inputs[0]!);
   const isJoint = leaf && isForfeitClosure(leaf.closure) && asksServer(leaf.closure, terms);

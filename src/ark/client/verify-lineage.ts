@@ -3,7 +3,7 @@
  * payments. Pure: what the server sent and what the chain has come in, findings come out. Parents are looked at before
  * children and without recursion, whatever the length.
  */
-import { equal, type Outpoint, outpointKey, type Txid, toHex } from '../../base/bytes.ts';
+import { equal, type Outpoint, type OutpointKey, outpointKey, type Txid, toHex } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import { parseClosure } from '../../bitcoin/closure.ts';
 import type { Psbt } from '../../bitcoin/psbt.ts';
@@ -18,6 +18,7 @@ import { type ClosureLeaf, finalize } from '../protocol/leaf-spend.ts';
 import { cosignersOf } from '../protocol/psbt-fields.ts';
 import { subDustKey, type VtxoScript } from '../protocol/vtxo.ts';
 import type { Aggregators } from './client.ts';
+import { type EquivocationProof, proveEquivocation, type SignedSpend } from './equivocation.ts';
 import { createFindings, type Finding } from './finding.ts';
 import type { ServerTerms } from './terms.ts';
 import { checkArkTx, checkCheckpoint, type HopTerms } from './verify-hop.ts';
@@ -55,6 +56,8 @@ export interface JudgedLineage {
   readonly roots: readonly LineageRoot[];
   /** Off-chain payments on the longest way from a batch. */
   readonly hops: number;
+  /** Proofs that the server signed two of the ancestors over one output. */
+  readonly equivocations: readonly EquivocationProof[];
 }
 
 type Kind = 'tree' | 'checkpoint' | 'ark';
@@ -84,6 +87,8 @@ export function verifyLineage(
   const leaves = new Map<Txid, ClosureLeaf>();
   const hops = new Map<Txid, number>();
   const signed = new Map<Txid, Tx>();
+  const spends = new Map<OutpointKey, SignedSpend>();
+  const equivocations: EquivocationProof[] = [];
 
   expect(order.length > 0, 'TX_MISSING', 'the transaction of the VTXO is missing', outpoint.txid);
   for (const txid of order) check(txid);
@@ -94,6 +99,7 @@ export function verifyLineage(
     output,
     roots: lineage.roots.flatMap((root) => rootOf(root)),
     hops: hops.get(outpoint.txid) ?? 0,
+    equivocations,
   };
 
   /** A payment's place follows from what spends it: the VTXO's own transaction first, then back to the batch. */
@@ -128,6 +134,7 @@ export function verifyLineage(
     signed.set(txid, tx);
     const spend: Spend = { txid, tx, prevouts, inputs: psbt.inputs };
     checkSpend(secp, spend, terms.dust, findings);
+    for (const parent of parents) checkOnce(outpointKey(parent), spend);
     if (kind === 'tree') {
       const parent = nodes.get(parents[0]!.txid);
       const { cosigner } = expected;
@@ -139,6 +146,16 @@ export function verifyLineage(
     } else {
       checkArkTx(secp, spend, ({ prevout }) => leaves.get(prevout.txid), hopTerms, findings);
     }
+  }
+
+  function checkOnce(spent: OutpointKey, spend: Spend): void {
+    const earlier = spends.get(spent);
+    spends.set(spent, spend);
+    expect(!earlier, 'SPENT_TWICE', `it is spent by ${spend.txid} and by another ancestor`, spent);
+    const proof = earlier && proveEquivocation(secp, terms.signers, spent, earlier, spend);
+    if (!proof) return;
+    expect(false, 'EQUIVOCATION', 'the server signed both', spent);
+    equivocations.push(proof);
   }
 
   function prevoutOf(parent: Outpoint, kind: Kind): TxOut | undefined {

@@ -85,7 +85,7 @@ export async function verifyVtxo(
     roots,
     life: judged.life,
     findings,
-    equivocations: judged.equivocations,
+    equivocations: [...lineage.equivocations, ...judged.equivocations],
     txs,
     confirmed,
   };

@@ -77,6 +77,14 @@ const FLAWS: Readonly<Record<string, [TxGraph, GraphFlaw]>> = {
     })),
     'VALUE_NOT_CONSERVED',
   ],
+  'an output below nothing': [
+    withRootTx((tx) => {
+      const [first, second, ...rest] = tx.outputs;
+      const sum = first!.value + second!.value;
+      return { ...tx, outputs: [{ ...first!, value: sum + 1n }, { ...second!, value: -1n }, ...rest] };
+    }),
+    'IMPOSSIBLE_TX',
+  ],
   'a satoshi lost': [
     withRootTx((tx) => ({
       ...tx,

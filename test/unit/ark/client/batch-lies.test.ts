@@ -84,6 +84,16 @@ const BEFORE_NONCES: Readonly<Record<string, Case>> = {
     code: 'TREE_FLAWED',
     last: 'ack',
   },
+  'a neighbour whose leaf is worth less than nothing, so that no block may hold the branch': {
+    lie: { leaves: ([own, other]) => [own!, { ...other!, outputs: [{ ...other!.outputs[0]!, value: -1_000n }] }] },
+    code: 'TREE_FLAWED',
+    last: 'ack',
+  },
+  'a neighbour below dust, so that no node relays the branch': {
+    lie: { leaves: ([own, other]) => [own!, { ...other!, outputs: [{ ...other!.outputs[0]!, value: 1n }] }] },
+    code: 'TREE_FLAWED',
+    last: 'ack',
+  },
   'a leaf that pays a satoshi less': {
     lie: { leaves: ([own, other]) => [{ ...own!, outputs: [mine(59_999n), mine(9_000n)] }, other!] },
     code: 'OWN_LEAF_MISSING',

@@ -1,6 +1,7 @@
 /** Threats 1 and 7: VTXOs that are not what they are said to be. Each lie is told apart by its code. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isEquivocation } from '../../../../src/ark/client/equivocation.ts';
 import { FINDINGS } from '../../../../src/ark/client/finding.ts';
 import {
   type JudgedLineage,
@@ -28,6 +29,7 @@ import {
   forge,
   type Made,
   scriptOf,
+  signAll,
   withNodeTx,
 } from './forged-lineage.ts';
 import { client, EXPIRY } from './support.ts';
@@ -102,6 +104,7 @@ const withFirst = (tx: Tx, change: Partial<Tx['outputs'][number]>): Tx => ({
 const exit = alice.vtxo.scripts[1]!;
 const joint = alice.vtxo.scripts[0]!;
 const aloneAtOnce = scriptOf(joint, exit, encodeClosure(multisig(alice.publicKey)));
+const leavesAtOnce = scriptOf(joint, encodeClosure(csvMultisig(relativeTimelock(2), alice.publicKey)));
 const leavesSoon = scriptOf(joint, encodeClosure(csvMultisig(relativeTimelock(3), alice.publicKey)));
 
 /** Lies, and every code that they are found out by. */
@@ -277,6 +280,11 @@ const LIES: Readonly<Record<string, readonly [Forgery, ...string[]]>> = {
     { aliceScript: aloneAtOnce, spendingLeaf: aloneAtOnce.scripts[2]! },
     'SERVER_NOT_REQUIRED',
   ],
+  'an exit of a former owner that nobody can get ahead of': [
+    { aliceScript: leavesAtOnce },
+    'EXIT_DELAY_SHORT',
+    'EXIT_RACE',
+  ],
   'an exit of a former owner that is over soon': [{ aliceScript: leavesSoon }, 'EXIT_DELAY_SHORT'],
   'closures behind a former VTXO that are others': [
     {
@@ -342,6 +350,26 @@ const LIES: Readonly<Record<string, readonly [Forgery, ...string[]]>> = {
         hop === 2 ? outputs.map((output) => ({ ...output, value: AMOUNT + 1n })) : outputs,
     },
     'VALUE_NOT_CONSERVED',
+  ],
+  'a payment that makes as much as another output lacks': [
+    {
+      arkOutputs: (outputs, hop) =>
+        hop === 2 ? [...outputs, { ...outputs[0]!, value: 9_000n }, { ...outputs[0]!, value: -9_000n }] : outputs,
+    },
+    'NOT_RELAYABLE',
+    'TX_SHAPE',
+  ],
+  'a payment that counts one checkpoint twice': [
+    {
+      arkTx: onHop(2, (psbt) => {
+        const twice = changedTx(psbt, (tx) =>
+          withFirst({ ...tx, inputs: [...tx.inputs, ...tx.inputs] }, { value: 2n * AMOUNT }),
+        );
+        return withInput(twice, 1, psbt.inputs[0]!);
+      }),
+    },
+    'SPENT_TWICE',
+    'TX_SHAPE',
   ],
   'a payment that spends the checkpoint’s anchor': [
     {
@@ -456,6 +484,27 @@ test('a payment that spends a VTXO and its checkpoint too', () => {
     }),
   });
   assert.ok(codesOf(judge(both)).includes('TX_SHAPE'));
+});
+
+test('a payment over two checkpoints of one VTXO, both signed by the server', () => {
+  const [checkpoint] = forge().checkpoints;
+  const second = signAll({
+    ...checkpoint!,
+    tx: { ...checkpoint!.tx, locktime: 1 },
+    inputs: checkpoint!.inputs.map((input) => ({ ...input, tapScriptSigs: [] })),
+  });
+  const doubled = forge({
+    arkTx: onHop(1, (psbt) => {
+      const input = { ...psbt.tx.inputs[0]!, prevout: { txid: txidOf(second.tx), vout: 0 } };
+      const both = changedTx(psbt, (tx) => withFirst({ ...tx, inputs: [...tx.inputs, input] }, { value: 2n * AMOUNT }));
+      return withInput(both, 1, psbt.inputs[0]!);
+    }),
+  });
+  const outpoint = { txid: txidOf(doubled.arkTxs[0]!.tx), vout: 0 };
+  const psbts = new Map(doubled.psbts).set(txidOf(second.tx), second);
+  const judged = judge({ ...doubled, psbts, outpoint }, { vtxo: bob.vtxo });
+  assert.deepEqual(codesOf(judged), ['EQUIVOCATION', 'SPENT_TWICE']);
+  assert.ok(isEquivocation(secp, judged.equivocations[0]!));
 });
 
 test('a batch that the owner did not cosign', () => {
