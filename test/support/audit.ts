@@ -13,6 +13,8 @@ export interface Audit {
   check(): Promise<void>;
   /** Satoshi of all VTXOs that somebody can still spend, off-chain payments under way included. */
   owed(): Promise<bigint>;
+  /** Satoshi under commitments, or on the way out of them, that are not in the server's wallet and nobody's alone. */
+  held(): Promise<bigint>;
 }
 
 const amounts = (rows: readonly { readonly amount: unknown }[]): bigint =>
@@ -157,6 +159,7 @@ export function auditor({ db, chain, scripts, funds, broadcasts }: AuditParts): 
 
   return {
     owed,
+    held: async () => (await batches()).held,
     async check() {
       await checkOnce();
       await checkSupplies();

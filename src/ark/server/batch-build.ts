@@ -46,6 +46,8 @@ export class UnfitError extends Error {
 }
 
 export const owesForfeit = (input: RegisteredInput): boolean => input.kind === 'vtxo';
+/** Gets a connector: it owes a forfeit, or its owner may think so. */
+export const mayForfeit = (input: RegisteredInput): boolean => owesForfeit(input) || input.sweptLately === true;
 export const isBoarding = (input: RegisteredInput): boolean => input.kind === 'boarding';
 
 /** What the batch machine needs to know of an intent. */
@@ -94,7 +96,7 @@ function assignConnectors(intents: readonly StoredIntent[], graph: TxGraph | und
   if (!graph) return { connectors, connectorTopics };
   const free = [...connectorsOf(graph)];
   for (const { id, intent } of intents) {
-    for (const input of intent.inputs.filter(owesForfeit)) {
+    for (const input of intent.inputs.filter(mayForfeit)) {
       const connector = free.shift();
       invariant(connector, 'there is a connector for every forfeit');
       connectors.set(id, [...(connectors.get(id) ?? []), connector]);
@@ -124,7 +126,7 @@ export async function buildBatch(
     .filter(({ intent }) => intent.receivers.length > 0)
     .map((stored) => leafOf(stored, ctx.publicKeys.operator));
   const vtxoPlan = leaves.length > 0 ? planVtxoTree(aggregator, leaves) : undefined;
-  const forfeits = inputs.filter(owesForfeit).length;
+  const forfeits = inputs.filter(mayForfeit).length;
   const connectorPlan =
     forfeits > 0 ? planConnectorTree(forfeits, settings.dust, ctx.wallet.connectorScript) : undefined;
   const onchain: TxOut[] = intents.flatMap(({ intent }) => intent.onchain);

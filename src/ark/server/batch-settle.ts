@@ -162,6 +162,7 @@ export function createSettler(ctx: ArkContext, notifier: Notifier): Settler {
           outpoint: input.outpoint,
           spentBy: forfeitOf.get(input.outpoint) ?? commitment,
           settledBy: commitment,
+          asSwept: input.kind === 'recoverable' && !forfeitOf.has(input.outpoint),
         };
         const done = await spendVtxo(tx, spend, ctx.clock.now(), isBoarding(input));
         if (done || isBoarding(input)) continue;

@@ -12,14 +12,14 @@ import { demand, reading } from '../protocol/errors.ts';
 import { type Coin, type ForfeitedCoin, parseForfeit } from '../protocol/forfeit.ts';
 import { type ClosureLeaf, keysBesides, leafOfVtxo, signatureFault } from '../protocol/leaf-spend.ts';
 import { vtxoScript } from '../protocol/vtxo.ts';
-import { type BuiltBatch, isBoarding, owesForfeit } from './batch-build.ts';
+import { type BuiltBatch, isBoarding, mayForfeit, owesForfeit } from './batch-build.ts';
 import type { ArkContext } from './context.ts';
 import type { RegisteredInput } from './registration.ts';
 import type { Forfeit } from './store/batches.ts';
 import type { StoredIntent } from './store/intents.ts';
 
 export interface Debts {
-  /** Takes signed forfeits (base64). Returns the VTXOs paid for. Throws `INVALID_FORFEIT_TXS`, keeping none of them. */
+  /** Takes signed forfeits (base64). Returns the VTXOs that owed one and are paid for. Throws `INVALID_FORFEIT_TXS`, keeping none of them. */
   receiveForfeits(psbts: readonly string[], tip: Tip): readonly OutpointKey[];
   /**
    * Takes the commitment PSBT as a boarding user signed it. Returns the inputs it signs.
@@ -47,7 +47,8 @@ const coinOf = ({ outpoint, amount, script, condition }: RegisteredInput): Forfe
 export function createDebts(ctx: ArkContext, intents: readonly StoredIntent[], built: BuiltBatch): Debts {
   const inputs = intents.flatMap(({ id, intent }) => intent.inputs.map((input) => ({ intentId: id, input })));
   const owner = new Map(inputs.map(({ intentId, input }) => [input.outpoint, intentId]));
-  const vtxos = inputs.filter(({ input }) => owesForfeit(input)).map(({ input }) => coinOf(input));
+  const vtxos = inputs.filter(({ input }) => mayForfeit(input)).map(({ input }) => coinOf(input));
+  const owed = new Set(inputs.filter(({ input }) => owesForfeit(input)).map(({ input }) => input.outpoint));
   const boardings = new Map(
     inputs.filter(({ input }) => isBoarding(input)).map(({ input }) => [input.outpoint, input]),
   );
@@ -111,7 +112,7 @@ export function createDebts(ctx: ArkContext, intents: readonly StoredIntent[], b
       }
       const fresh = read.filter(({ outpoint }) => !forfeits.has(outpoint));
       for (const forfeit of fresh) forfeits.set(forfeit.outpoint, forfeit);
-      return fresh.map(({ outpoint }) => outpoint);
+      return fresh.map(({ outpoint }) => outpoint).filter((outpoint) => owed.has(outpoint));
     },
     receiveCommitment(text) {
       const fresh = [...signaturesIn(text)].filter(([outpoint]) => !signatures.has(outpoint));

@@ -11,6 +11,7 @@ import { txidOf } from '../../bitcoin/tx.ts';
 import type { Tip } from '../../chain/chain.ts';
 import type { AssetMoves } from '../protocol/assets.ts';
 import { demand } from '../protocol/errors.ts';
+import { exitBlocks, SECONDS_PER_BLOCK, secondsUntil } from '../protocol/expiry.ts';
 import { parseIntentProof } from '../protocol/intent.ts';
 import { checkIntentTime, parseIntentMessage } from '../protocol/intent-message.ts';
 import { conditionOf } from '../protocol/psbt-fields.ts';
@@ -86,6 +87,7 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
       await checkNotBanned(ctx, vtxo.script, vtxo.outpoint);
       const data = { vtxo_outpoint: vtxo.outpoint };
       demand(!isExpired(vtxo, tip), 'VTXO_RECOVERABLE', `${vtxo.outpoint} has expired and can only be settled`, data);
+      demand(canStillExit(ctx, vtxo, tip), 'VTXO_RECOVERABLE', `${vtxo.outpoint} expires too soon to be paid on`, data);
     }
     const moves = await moveAssets(
       ctx,
@@ -240,6 +242,13 @@ export const checkpointTapscript = (ctx: ArkContext): Bytes =>
 
 /** A batch's expiry is a height or a time; see `Vtxo.expiresAt`. */
 const isExpired = ({ expiresAt, origin }: Vtxo, tip: Tip): boolean => origin !== 'note' && isMature(expiresAt, tip);
+
+/**
+ * Whether who is paid from the VTXO could put it on chain before its batch expires. On regtest people let batches
+ * expire within minutes, to watch what happens then.
+ */
+const canStillExit = ({ chain, nowSeconds }: ArkContext, { expiresAt, depth }: Vtxo, tip: Tip): boolean =>
+  chain.network === 'regtest' || secondsUntil(expiresAt, tip, nowSeconds()) >= exitBlocks(depth) * SECONDS_PER_BLOCK;
 
 function checkpointTxid(text: string): Txid | undefined {
   try {

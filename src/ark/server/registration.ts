@@ -15,7 +15,7 @@ import { type AssetAmount, leafExtension } from '../protocol/asset-packet.ts';
 import type { AssetChange } from '../protocol/assets.ts';
 import { leafWeight, MAX_LEAF_WEIGHT } from '../protocol/batch-tree.ts';
 import { arkError, demand } from '../protocol/errors.ts';
-import { SECONDS_PER_BLOCK, secondsUntil } from '../protocol/expiry.ts';
+import { mayExpireMeanwhile, SECONDS_PER_BLOCK, secondsUntil } from '../protocol/expiry.ts';
 import { isExtension, printExtension } from '../protocol/extension.ts';
 import { intentFee, type PricedIntent } from '../protocol/fee.ts';
 import { type IntentCoin, type IntentProof, parseIntentProof } from '../protocol/intent.ts';
@@ -48,6 +48,11 @@ export interface RegisteredInput {
   readonly condition?: readonly string[];
   /** When the VTXO came to be, and when its batch expires: a time or a height. */
   readonly birth?: UnixSeconds;
+  /**
+   * Swept so short a time ago that its owner may not have heard of it, and signs a forfeit for it: it gets a connector
+   * for that, though it owes nothing.
+   */
+  readonly sweptLately?: boolean;
   readonly expiry?: number;
 }
 
@@ -65,6 +70,9 @@ export interface RegisteredIntent {
   /** Unix seconds, 0 for no end. */
   readonly expireAt: number;
 }
+
+/** How long it may take until a wallet has heard of a sweep. */
+const NEWS_MS = 600_000;
 
 /** Bounds on what one stranger can make the server hold. */
 const MAX_INPUTS = 256;
@@ -257,7 +265,11 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     if (vtxo.origin === 'note') return { ...describe(coin, 'note'), ...times };
     await checkLeaf(coin);
     // Nobody will sign for it, so that it may stand under a key that the server lends no more.
-    if (vtxo.swept) return { ...describe(coin, 'recoverable'), ...times };
+    if (vtxo.swept) {
+      const sweptLately = coin.tapTree !== undefined && clock.now() - vtxo.updatedAt < NEWS_MS;
+      return { ...describe(coin, 'recoverable'), ...times, ...(sweptLately && { sweptLately }) };
+    }
+    checkLife(vtxo.outpoint, vtxo.expiresAt);
     checkSigner(vtxo.outpoint, coin.leaf.closure);
     const { settlementGap, unilateralExitDelay } = ctx.settings();
     const left = secondsUntil(vtxo.expiresAt, await chain.tip(), ctx.nowSeconds());
@@ -265,6 +277,15 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     demand(due, 'INVALID_PSBT_INPUT', `${vtxo.outpoint} expires later than in ${settlementGap} seconds`, data);
     checkScript(coin, unilateralExitDelay);
     return { ...describe(coin, 'vtxo'), ...times };
+  }
+
+  /** Throws unless server and client will agree at the end of a session on who owes a forfeit. */
+  function checkLife(outpoint: OutpointKey, expiresAt: number): void {
+    const { batchExpiry, sessionDuration } = ctx.settings();
+    const life = batchExpiry.type === 'seconds' ? batchExpiry.value : 0;
+    const unsure = mayExpireMeanwhile(expiresAt, ctx.nowSeconds(), sessionDuration, life);
+    const message = `${outpoint} is about to expire: it can be settled once its batch is swept`;
+    demand(!unsure, 'VTXO_RECOVERABLE', message, { vtxo_outpoint: outpoint });
   }
 
   /**
@@ -351,6 +372,10 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
         checkSigner(input.outpoint, parseClosure(fromHex(input.leaf)));
       }
       const vtxo = known.get(input.outpoint);
+      if (input.kind === 'vtxo' && vtxo) checkLife(input.outpoint, vtxo.expiresAt);
+      // What is paid without a forfeit must be gone from the chain for good.
+      const isGone = input.kind !== 'recoverable' || vtxo?.swept;
+      demand(isGone, 'INVALID_INTENT_PROOF', `${input.outpoint} does not count as swept any more`);
       if (input.kind === 'boarding') await recheckBoarding(input, vtxo);
       else demand(!vtxo?.unrolled, 'VTXO_ALREADY_UNROLLED', `${input.outpoint} was unrolled meanwhile`);
     }

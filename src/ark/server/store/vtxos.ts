@@ -172,6 +172,8 @@ export interface Spend {
   readonly spentBy: Txid;
   readonly arkTxid?: Txid;
   readonly settledBy?: Txid;
+  /** Nothing is given for it but that it is swept: it must be so. */
+  readonly asSwept?: boolean;
 }
 
 /**
@@ -181,8 +183,16 @@ export interface Spend {
 export async function spendVtxo(tx: DbTx, spend: Spend, nowMs: number, unrolled = false): Promise<boolean> {
   const rows = await tx.run(
     `update ark_vtxo set spent_by = $2, ark_txid = $3, settled_by = $4, updated_at = $5
-     where outpoint = $1 and spent_by is null and unrolled = $6 returning outpoint`,
-    [spend.outpoint, spend.spentBy, spend.arkTxid ?? null, spend.settledBy ?? null, nowMs, unrolled ? 1 : 0],
+     where outpoint = $1 and spent_by is null and unrolled = $6 and swept >= $7 returning outpoint`,
+    [
+      spend.outpoint,
+      spend.spentBy,
+      spend.arkTxid ?? null,
+      spend.settledBy ?? null,
+      nowMs,
+      unrolled ? 1 : 0,
+      spend.asSwept ? 1 : 0,
+    ],
   );
   return rows.length === 1;
 }
