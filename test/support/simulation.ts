@@ -19,7 +19,6 @@ import { relativeTimelock } from '../../src/bitcoin/timelock.ts';
 import { type Tx, txidOf } from '../../src/bitcoin/tx.ts';
 import { type Lies, lying, silent } from './adversary.ts';
 import { CLAIM_FEE, claim, exitPath, leave } from './exits.ts';
-import { checkSolvency } from './solvency.ts';
 import { type Crash, paid, SETTINGS, type User, world } from './world.ts';
 
 const NAMES = ['alice', 'bob', 'carol', 'dave'];
@@ -73,7 +72,6 @@ export interface Simulation {
 export async function simulation(seed: string): Promise<Simulation> {
   const settings = { batchExpiry: relativeTimelock(EXPIRY), banThreshold: 0 };
   const w = await world({ seed, settings });
-  w.audit = { ...w.audit, check: () => checkSolvency(w) };
   const lies: Lies[] = NAMES.map(() => ({}));
   const users = await Promise.all(NAMES.map((name, i) => w.user(name, lying(lies[i]!))));
   /** What owners hold to leave with, of VTXOs they have or had. */
@@ -311,7 +309,7 @@ export async function simulation(seed: string): Promise<Simulation> {
 
   /** What the users have in all, wherever it is, is what they brought in. */
   async function check(): Promise<void> {
-    await checkSolvency(w);
+    await w.audit.check();
     const rows = await Promise.all(users.map((user) => rowsOf(user, '')));
     const pockets = users.flatMap(({ pocket }) => pocket.map((coin) => coin.amount));
     const owned = sumSats([...rows.flat().map((row) => row.amount), ...pockets]);

@@ -39,7 +39,7 @@ import { type Broadcasting, createLife, type Life, mortalChain, mortalClock, mor
 export const secp = await loadSecp();
 
 export const ADMIN_TOKEN = 'admin';
-export const SERVER_FUNDS = sats(100_000_000);
+const SERVER_FUNDS = sats(100_000_000);
 
 export const SETTINGS: ArkSettings = {
   network: 'regtest',
