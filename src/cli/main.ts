@@ -1,8 +1,8 @@
 /** The command line: which words call which command, and how trouble is told. */
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../base/errors.ts';
-import { type ConfigSource, flagOf, type Settings } from '../runtime/config.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
+import { textsOf, withSettings } from './flags.ts';
 import { NETWORK, RUN_SETTINGS, TERMS, WHERE } from './options.ts';
 import { VERSION } from './version.ts';
 
@@ -11,17 +11,6 @@ const program = new Command('canalworks')
   .version(VERSION)
   .showSuggestionAfterError(false)
   .exitOverride();
-
-function withSettings(command: Command, settings: Settings): Command {
-  for (const [name, { placeholder, help }] of Object.entries(settings)) {
-    command.option(placeholder ? `${flagOf(name)} <${placeholder}>` : flagOf(name), help);
-  }
-  return command;
-}
-
-/** Flags as texts, so that they are checked like every other source. */
-const textsOf = (command: Command): ConfigSource =>
-  Object.fromEntries(Object.entries(command.opts()).map(([name, value]) => [name, String(value)]));
 
 /** A command that acts on the running process. */
 const remote = (usage: string, description: string): Command =>
@@ -49,32 +38,8 @@ remote('status', 'tell what is running')
   .option('--json', 'as one line of JSON, with the admin token')
   .action(async ({ json }, command) => (await import('./commands/status.ts')).status(textsOf(command), json === true));
 
-const ark = program.command('ark').description("act on the running process's Ark server");
-const signer = ark.command('signer').description('the keys under which the server cosigns VTXOs');
-const signerCommand = (usage: string, description: string): Command =>
-  withSettings(signer.command(usage).description(description), { data: WHERE.data, ...NETWORK });
-const CUTOFF = [
-  '--cutoff <WHEN>',
-  'when the key before stops signing: a date, unix seconds, or +SECONDS from now (default: not yet)',
-] as const;
-
-signerCommand('list', 'list the signer keys, past and present').action(async (_options, command) =>
-  (await import('./commands/ark-signer.ts')).list(textsOf(command)),
-);
-signerCommand('rotate', 'go over to a fresh signer key; prints it')
-  .option(...CUTOFF)
-  .action(async (_options, command) => (await import('./commands/ark-signer.ts')).rotate(textsOf(command)));
-signerCommand('load', 'go over to a signer key of your own, its 64 hex digits read from stdin; prints its public key')
-  .option(...CUTOFF)
-  .action(async (_options, command) => (await import('./commands/ark-signer.ts')).load(textsOf(command)));
-signerCommand('deprecate <PUBKEY>', 'give an older signer key another cutoff')
-  .option(...CUTOFF)
-  .action(async (pubkey, _options, command) =>
-    (await import('./commands/ark-signer.ts')).deprecate(pubkey, textsOf(command)),
-  );
-signerCommand('retire <PUBKEY>', 'sign with an older signer key no more, and tell clients nothing of it').action(
-  async (pubkey, _options, command) => (await import('./commands/ark-signer.ts')).retire(pubkey, textsOf(command)),
-);
+const ark = program.command('ark').description('operate an Ark server, the one running here or another');
+if (process.argv.includes('ark')) (await import('./commands/ark.ts')).mountArk(ark);
 
 /** A command that looks at a server from outside, the running one or any other. */
 const outside = (usage: string, description: string): Command =>

@@ -97,6 +97,14 @@ const checkedText = (parse: (text: string) => string, placeholder: string, help:
   help,
 });
 
+function parseAdminUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/' || url.search || url.hash) {
+    throw new RangeError('must be like http://host:7071');
+  }
+  return url.origin;
+}
+
 const onOff = (help: string) => ({ parse: yesOrNo, fallback: false, help });
 
 /** The two settings that say where the others may stand, so they cannot stand in the file themselves. */
@@ -168,6 +176,23 @@ export const TERMS = {
   digestRequired: onOff('refuse clients that do not tell which terms they know'),
   heartbeatInterval: count(1, 3_600, 20, 'SECONDS', 'silence on a stream before a heartbeat'),
   noteUriPrefix: checkedText(parseUriPrefix, 'SCHEME', 'write notes as SCHEME://arknote… (default: without)'),
+};
+
+/** What names a server that does not run here. */
+export const REMOTE = {
+  url: {
+    parse: parseAdminUrl,
+    fallback: undefined,
+    placeholder: 'URL',
+    help: 'admin API to talk to, like http://host:7071 (default: of the process running here)',
+  } as Setting<string | undefined>,
+  token: {
+    parse: asText,
+    fallback: undefined,
+    placeholder: 'TOKEN',
+    isSecret: true,
+    help: 'admin token of that server; better told by the variable CANALWORKS_TOKEN',
+  } as Setting<string | undefined>,
 };
 
 /** How the process runs. */
@@ -284,19 +309,23 @@ function readFileSettings(where: ConfigOf<typeof WHERE>, data: string): ConfigSo
   return parseConfigFile(FILE_SETTINGS, content, path);
 }
 
+/** The variables that any command knows, so that none of them is taken for a slip. Throws CONFIG_INVALID. */
+export const environmentOf = (environment: NodeJS.ProcessEnv): ConfigSource =>
+  readEnvironment({ ...UP_SETTINGS, ...REMOTE }, environment);
+
 /** Where the data folder is, by flag, environment or default. Throws CONFIG_INVALID. */
 export function resolveDataFolder(flags: ConfigSource, environment: NodeJS.ProcessEnv): string {
-  const { data } = resolveConfig(WHERE, [flags, readEnvironment(UP_SETTINGS, environment)]);
+  const { data } = resolveConfig(WHERE, [flags, environmentOf(environment)]);
   return data ?? defaultDataFolder(environment);
 }
 
 /** The network whose process a command means. Throws CONFIG_INVALID. */
 export const resolveNetwork = (flags: ConfigSource, environment: NodeJS.ProcessEnv): Network =>
-  resolveConfig(NETWORK, [flags, readEnvironment(UP_SETTINGS, environment)]).network;
+  resolveConfig(NETWORK, [flags, environmentOf(environment)]).network;
 
 /** Throws `OperatorError` CONFIG_INVALID or DATA_UNREADABLE. */
 export function resolveUpConfig(flags: ConfigSource, environment: NodeJS.ProcessEnv): UpConfig {
-  const variables = readEnvironment(UP_SETTINGS, environment);
+  const variables = environmentOf(environment);
   const where = resolveConfig(WHERE, [flags, variables]);
   const data = where.data ?? defaultDataFolder(environment);
   const { ports, chainPort, rpcPort, arkPort, arkAdminPort, delegatorPort, ...rest } = resolveConfig(UP_SETTINGS, [

@@ -15,13 +15,17 @@ export const runningProcess = (flags: ConfigSource): Ready =>
 export const controlUrl = ({ chain }: Ready, call: string): string => new URL(`/control/${call}`, chain.esplora).href;
 
 /** Posts `body`, or gets if there is none. Throws NOT_RUNNING when nobody answers and COMMAND_REFUSED on an error. */
-export async function call<T>(ready: Ready, url: string, body?: unknown): Promise<T> {
+export const call = <T>(ready: Ready, url: string, body?: unknown): Promise<T> =>
+  callUrl<T>(url, ready.ark.adminToken, body, `process ${ready.pid}`);
+
+/** {@link call} of whatever server there is at `url`. */
+export async function callUrl<T>(url: string, token: string, body?: unknown, who = 'a server'): Promise<T> {
   const response = await fetch(url, {
-    headers: { authorization: `Bearer ${ready.ark.adminToken}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     signal: AbortSignal.timeout(TIMEOUT_MS),
     ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
   }).catch(() => {
-    throw new OperatorError('NOT_RUNNING', `process ${ready.pid} does not answer at ${url}`);
+    throw new OperatorError('NOT_RUNNING', `${who} does not answer at ${url}`);
   });
   const answer = await response.json().catch(() => undefined);
   if (!response.ok) {

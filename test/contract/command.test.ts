@@ -211,22 +211,6 @@ describe('the commands that act on a running process', () => {
     assert.match(await ok('note', '50000'), /^arknote[1-9A-HJ-NP-Za-km-z]+\n$/);
   });
 
-  test('ark signer rotates, lists and retires the keys of the Ark server', async () => {
-    const [first] = (await ok('ark', 'signer', 'list')).split(' ');
-    const second = (await ok('ark', 'signer', 'rotate', '--cutoff', '2030-01-01T00:00:00Z')).trimEnd();
-    assert.match(await ok('ark', 'signer', 'list'), new RegExp(`${first} +deprecated +derived  until 2030-01-01`));
-    assert.match(
-      await ok('ark', 'signer', 'list'),
-      new RegExp(`${second} +current +derived
-`),
-    );
-    await ok('ark', 'signer', 'deprecate', first!, '--cutoff', '+60');
-    await ok('ark', 'signer', 'retire', first!);
-    assert.match(await ok('ark', 'signer', 'list'), new RegExp(`${first} +retired`));
-    assertRefused(await run('ark', 'signer', 'retire', second), /current signer/);
-    assertRefused(await run('ark', 'signer', 'rotate', '--cutoff', 'soon'), /WHEN/);
-  });
-
   test('status tells the process, the chain and the wallet, as text or as JSON', async () => {
     assert.match(await ok('status'), new RegExp(`process ${stack.ready.pid}\n[\\s\\S]*${stack.ready.ark.url}\n`));
     const status = JSON.parse(await ok('status', '--json'));

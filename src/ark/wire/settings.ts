@@ -103,6 +103,7 @@ const FIELDS = {
 } as const satisfies Record<string, Field>;
 
 export type SettingName = keyof typeof FIELDS;
+export const SETTING_NAMES: readonly string[] = Object.keys(FIELDS);
 
 export const printSettings = (settings: ArkSettings, updatedAt: UnixSeconds | undefined) => ({
   ...Object.fromEntries(Object.entries<Field>(FIELDS).map(([name, field]) => [name, field.print(settings)])),
