@@ -9,6 +9,7 @@ import { type FeeRate, feeRate } from '../../src/base/units.ts';
 import { type Lies, lying, refusal } from '../support/adversary.ts';
 import { explorerOf } from '../support/explorer.ts';
 import { fund, type Keeping, keeping, leave } from '../support/keeping.ts';
+import { broadcastWithChild } from '../support/unroll.ts';
 import { paid, type User, type World, world } from '../support/world.ts';
 
 const keys = async ({ store }: Keeping): Promise<string[]> =>
@@ -130,14 +131,42 @@ test('who did not renew is told to leave in time, and is through before the serv
   assert.equal((await leave(w, kept, holding!.vtxo.outpoint)).at, 'claimed');
 });
 
-test('what the server swept is gone, and said to be', async () => {
+test('what the server swept cannot leave any more, and is recovered in a batch', async () => {
   const { w, kept } = await lone('keeper/swept');
   await w.mine(150);
   const [holding] = await kept.keeper.review();
-  assert.equal(holding!.advice, 'gone');
-  assert.ok(holding!.findings.some(({ code }) => code === 'SWEPT'));
+  assert.equal(holding!.advice, 'recover');
   await fund(w, kept, 30_000);
   assert.equal((await leave(w, kept, holding!.vtxo.outpoint)).at, 'lost');
+  const outcome = await w.run(kept.keeper.renew());
+  assert.equal(outcome!.vtxos[0]!.output.value, 50_000n);
+  await w.mine(1);
+  assert.deepEqual(
+    (await kept.keeper.review()).map(({ advice }) => advice),
+    ['none'],
+  );
+});
+
+test('a payment interrupted between submission and finality is finished, its change kept first', async () => {
+  let isDown = true;
+  const seen: string[][] = [];
+  const { w, alice, kept } = await lone('keeper/resume', {
+    async finalizeTx(body, send) {
+      if (isDown) throw new Error('the light went out');
+      seen.push(await keys(kept));
+      return send(body);
+    },
+  });
+  const bob = await w.user('bob');
+  const coins = await spendableCoins(alice.client, alice.account);
+  const outputs = [paid(bob.account, [], 20_000n), paid(alice.account, [], 30_000n)];
+  await assert.rejects(w.run(kept.keeper.send(coins, outputs)));
+  isDown = false;
+  const [txid] = await w.run(kept.keeper.resume());
+  assert.equal(seen.length, 1);
+  assert.ok(seen[0]!.includes(`${txid}:1`));
+  assert.deepEqual(await keys(kept), [`${txid}:1`]);
+  assert.deepEqual(await kept.keeper.resume(), []);
 });
 
 test('a step that is stuck pays more, whether it unrolls or claims', async () => {
@@ -172,6 +201,24 @@ test('a step that is stuck pays more, whether it unrolls or claims', async () =>
   assert.ok(again.at === 'claiming' && claiming.at === 'claiming' && again.txid !== claiming.txid);
   await w.mine(1);
   assert.deepEqual(await step(), { at: 'claimed', txid: again.txid });
+});
+
+test('a stranger who bumps too little to hold an exit up is outbid', async () => {
+  const { w, alice, kept } = await lone('keeper/pinned');
+  let rate = feeRate(1);
+  const moody = { ...explorerOf(w), feeRate: async (): Promise<FeeRate> => rate };
+  const who = keeping(w, alice, kept.records, moody);
+  await fund(w, who, 30_000);
+  const outpoint = await only(who);
+  const [root] = (await who.store.get(outpoint))!.txs;
+  await broadcastWithChild(w, root!);
+  const held = await who.keeper.exit(outpoint, who);
+  assert.ok(held.at === 'unrolling' && held.waiting.length === 1);
+  rate = feeRate(10);
+  const outbid = await who.keeper.exit(outpoint, who);
+  assert.ok(outbid.at === 'unrolling' && outbid.sent.length === 1);
+  const [change] = await w.chain.unspent(who.fees.script);
+  assert.ok(change!.value < 30_000n - 2_000n && !change!.confirmation);
 });
 
 test('a claim that its fee would eat waits for a better day', async () => {

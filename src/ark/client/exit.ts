@@ -10,6 +10,7 @@ import { anchorChild, anchorOf, type FeeCoin } from '../../bitcoin/package.ts';
 import { isMature } from '../../bitcoin/timelock.ts';
 import { type Tx, type TxOut, txidOf, vsizeOf } from '../../bitcoin/tx.ts';
 import type { Secp } from '../../crypto/secp.ts';
+import { packageVsize } from '../../txgraph/cost.ts';
 import { type Place, planUnroll } from '../../txgraph/unroll.ts';
 import type { ChainSource, SourceTip } from './chain-source.ts';
 import { buildClaim, claimableFrom, type ExitLeaf, exitLeafOf, isClaimable } from './claim.ts';
@@ -159,22 +160,38 @@ function payFor(parts: ExitParts, parent: Tx, coins: readonly FeeCoin[], rate: F
   return undefined;
 }
 
-/** Replaces the own child of a transaction in the mempool by one that pays more, if that is due and the coin allows. */
+/**
+ * Replaces the child of a transaction in the mempool by one that pays more, if that is due and a coin allows: the own
+ * child on the coin it has, a stranger's, who may mean to hold the exit up, on a coin of ours.
+ */
 async function bump(parts: ExitParts, parent: Tx, rate: FeeRate): Promise<boolean> {
   const { chain, fees, dust } = parts;
   const spend = await chain.spender({ txid: txidOf(parent), vout: anchorOf(parent)! });
   const child = spend && (await chain.transaction(spend.txid))?.tx;
-  const [change] = child?.outputs ?? [];
-  const outpoint = child?.inputs[1]?.prevout;
-  if (!child || !change || !outpoint || !equal(change.script, fees.script)) return false;
-  const output = (await chain.transaction(outpoint.txid))?.tx.outputs[outpoint.vout];
-  if (!output || !equal(output.script, fees.script)) return false;
+  const spent = child && (await coinsOf(chain, child));
+  if (!child || !spent) return false;
+  const values = spent.map(({ output }) => output.value);
+  const paid = Number(sumSats(values) - sumSats(child.outputs.map(({ value }) => value)));
   const size = vsizeOf(parent) + vsizeOf(child);
-  const paid = Number(output.value - change.value) / size;
-  if (rate < paid * BUMP_FACTOR) return false;
-  const coin = { outpoint, output };
-  const next = anchorChild(parent, coin, fees.script, feeRate(Math.max(rate, paid + RELAY_STEP)), dust);
-  return next !== undefined && (await refusalOf(chain.broadcast(signChild(parts, parent, next, coin)))) === undefined;
+  if (rate < (paid / size) * BUMP_FACTOR) return false;
+  const wanted = feeRate(Math.max(rate, paid / packageVsize(parent) + RELAY_STEP));
+  const own = spent.filter(({ output }) => equal(output.script, fees.script));
+  for (const coin of own.length > 0 ? own : await fees.coins()) {
+    const next = anchorChild(parent, coin, fees.script, wanted, dust);
+    if (next) return (await refusalOf(chain.broadcast(signChild(parts, parent, next, coin)))) === undefined;
+  }
+  return false;
+}
+
+/** What a transaction spends; `undefined` when the chain does not know all of it. */
+async function coinsOf(chain: ChainSource, { inputs }: Tx): Promise<readonly FeeCoin[] | undefined> {
+  const coins: FeeCoin[] = [];
+  for (const { prevout } of inputs) {
+    const output = (await chain.transaction(prevout.txid))?.tx.outputs[prevout.vout];
+    if (!output) return undefined;
+    coins.push({ outpoint: prevout, output });
+  }
+  return coins;
 }
 
 /** The VTXO stands in a block: waits for its delay, then claims it, and claims again for more where that is stuck. */

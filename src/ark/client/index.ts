@@ -52,3 +52,4 @@ export type { ServerTerms } from './terms.ts';
 export { createTransport, type Fetch, type Transport } from './transport.ts';
 export { type Standing, type VerifyOptions, type VtxoReport, verifyVtxo } from './verify.ts';
 export { type ReportedVtxo, spendableCoins, type VtxoFilter, vtxosOf } from './vtxos.ts';
+export { createWarySource } from './wary-source.ts';

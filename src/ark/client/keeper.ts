@@ -7,7 +7,7 @@ import { equal, type Outpoint, outpointKey, type Txid } from '../../base/bytes.t
 import type { Tx, TxOut } from '../../bitcoin/tx.ts';
 import { byTxid, lineageOf } from '../../txgraph/lineage.ts';
 import { finalize } from '../protocol/leaf-spend.ts';
-import type { Account, Coin } from './account.ts';
+import { type Account, type Coin, coinOf } from './account.ts';
 import type { AssetPlan } from './assets.ts';
 import { settle } from './batch.ts';
 import type { BatchOrder, BatchOutcome } from './batch-session.ts';
@@ -20,7 +20,7 @@ import { advanceExit, type ExitParts, type ExitState } from './exit.ts';
 import type { ExitData, ExitStore, KeptVtxo } from './exit-store.ts';
 import type { FeeWallet } from './fee-wallet.ts';
 import { MARGINS, type Margins } from './life.ts';
-import { type Paid, send } from './offchain.ts';
+import { type Paid, resumePayments, send } from './offchain.ts';
 import { renewalOrder } from './orders.ts';
 import { type Crowd, type ExitQuote, quoteExit } from './quote.ts';
 import { type VtxoReport, verifyVtxo } from './verify.ts';
@@ -45,8 +45,11 @@ export interface Sync {
   readonly disputed: readonly KeptVtxo[];
 }
 
-/** `renew`: in a batch, soon. `exit`: now, alone, before the batch expires. `gone`: something else took it. */
-export type Advice = 'none' | 'renew' | 'exit' | 'gone';
+/**
+ * `renew`: in a batch, soon. `exit`: now, alone, before the batch expires. `recover`: the server swept it, and owes it
+ * in a batch. `gone`: something else took it.
+ */
+export type Advice = 'none' | 'renew' | 'exit' | 'recover' | 'gone';
 
 export interface Holding extends JudgedChain {
   readonly vtxo: KeptVtxo;
@@ -62,10 +65,12 @@ export interface Keeper {
   review(): Promise<readonly Holding[]>;
   /** Settles like {@link settle}; the new VTXOs are kept before the old ones are forfeited. */
   settle(order: BatchOrder, signal?: AbortSignal): Promise<BatchOutcome>;
-  /** Settles what {@link Keeper.review} advises to renew into one VTXO; `undefined` when nothing is due or worth it. */
+  /** Settles what {@link Keeper.review} advises to renew or recover into one VTXO; `undefined` when that is nothing. */
   renew(signal?: AbortSignal): Promise<BatchOutcome | undefined>;
   /** Pays like {@link send}; the change is kept before the coins are given away. */
   send(coins: readonly Coin[], outputs: readonly TxOut[], plan?: AssetPlan): Promise<Paid>;
+  /** Makes payments final that were interrupted; returns their txids. Call it at every start. */
+  resume(): Promise<readonly Txid[]>;
   /** What {@link Keeper.exit} would cost now. Throws `NOT_KEPT`. */
   quote(
     outpoint: Outpoint,
@@ -183,11 +188,26 @@ export function createKeeper({ client, account, chain, store, margins = MARGINS 
     review,
     settle: settleKept,
     async renew(signal) {
-      const due = (await review()).filter(({ advice }) => advice === 'renew');
+      const due = (await review()).filter(({ advice }) => advice === 'renew' || advice === 'recover');
       const keys = new Set(due.map(({ vtxo }) => outpointKey(vtxo.outpoint)));
-      const coins = (await spendableCoins(client, account)).filter(({ outpoint }) => keys.has(outpointKey(outpoint)));
+      const isDue = ({ outpoint }: { readonly outpoint: Outpoint }): boolean => keys.has(outpointKey(outpoint));
+      const live = await spendableCoins(client, account);
+      const swept = (await vtxosOf(client, account, 'recoverableOnly')).filter(({ isSwept }) => isSwept);
+      const owed = swept.map(({ outpoint, amount, assets }) =>
+        coinOf(account, 'recoverable', outpoint, amount, assets),
+      );
+      const coins = [...live, ...owed].filter(isDue);
       const order = coins.length > 0 ? await renewalOrder(client, account, coins) : undefined;
       return order && settleKept(order, signal);
+    },
+    async resume() {
+      const coins = (await vtxosOf(client, account, 'pendingOnly')).map(({ outpoint, amount }) =>
+        coinOf(account, 'vtxo', outpoint, amount),
+      );
+      if (coins.length === 0) return [];
+      const txids = await resumePayments(client, account, coins, (paid) => keepChange(coinsSpentBy(paid, coins), paid));
+      await store.forget(outpointsOf(coins));
+      return txids;
     },
     async send(coins, outputs, plan) {
       const missing = await Promise.all(coins.map(async ({ outpoint }) => !(await store.get(outpoint))));
@@ -212,11 +232,18 @@ export function createKeeper({ client, account, chain, store, margins = MARGINS 
 }
 
 const isLive = ({ isSpent, isSwept }: ReportedVtxo): boolean => !isSpent && !isSwept;
+/** Those of `coins` that a payment's checkpoints move. */
+const coinsSpentBy = ({ checkpoints }: Paid, coins: readonly Coin[]): readonly Coin[] => {
+  const spent = new Set(checkpoints.flatMap(({ tx }) => tx.inputs.map(({ prevout }) => outpointKey(prevout))));
+  return coins.filter(({ outpoint }) => spent.has(outpointKey(outpoint)));
+};
+
 const outpointsOf = (coins: readonly Coin[]): Outpoint[] => coins.map(({ outpoint }) => outpoint);
 
 function adviceOf({ findings }: JudgedChain): Advice {
   const has = (...codes: readonly string[]): boolean => findings.some(({ code }) => codes.includes(code));
-  if (has('SPENT_ON_CHAIN', 'SWEPT')) return 'gone';
+  if (has('SPENT_ON_CHAIN')) return 'gone';
+  if (has('SWEPT')) return 'recover';
   if (has('EXPIRED', 'EXPIRY_TOO_SOON', 'EQUIVOCATION')) return 'exit';
   return has('EXPIRY_NEAR') ? 'renew' : 'none';
 }

@@ -144,9 +144,15 @@ export async function finalize(client: ArkClient, arkTxid: Txid, checkpoints: re
 
 /**
  * Finishes payments over `coins` that were submitted but not finalized, after a crash say; returns their txids. The
- * owner had signed the ark transactions before, so that its signatures on them say it wanted them.
+ * owner had signed the ark transactions before, so that its signatures on them say it wanted them. `keep` is handed each
+ * payment before it is made final.
  */
-export async function resumePayments(client: ArkClient, account: Account, coins: readonly Coin[]): Promise<Txid[]> {
+export async function resumePayments(
+  client: ArkClient,
+  account: Account,
+  coins: readonly Coin[],
+  keep: (paid: Paid) => Promise<void> = async () => {},
+): Promise<Txid[]> {
   const intent = signedIntent(client, account, { type: 'get-pending-tx', expireAt: 0 }, coins);
   const { pendingTxs } = await post(client, { route: ARK_ROUTES.pendingTxs, body: { intent } });
   const done: Txid[] = [];
@@ -161,7 +167,10 @@ export async function resumePayments(client: ArkClient, account: Account, coins:
     });
     const arkTxid = txidOf(arkTx.tx);
     const accepted = acceptCosigned(client.secp, account, { arkTxid, arkTx, checkpoints }, pending);
-    await finalize(client, arkTxid, signCheckpoints(client, account, accepted.checkpoints));
+    const final = signCheckpoints(client, account, accepted.checkpoints);
+    const vtxos = arkTx.tx.outputs.map((output, vout) => ({ outpoint: { txid: arkTxid, vout }, output }));
+    await keep({ arkTxid, vtxos, arkTx: accepted.arkTx, checkpoints: final });
+    await finalize(client, arkTxid, final);
     done.push(arkTxid);
   }
   return done;
