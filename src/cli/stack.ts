@@ -101,6 +101,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   const { chain } = opened;
   onStop(() => chain.close());
 
+  const metrics = createMetrics({ process: true });
   const ark = await createArkServer({
     db,
     chain,
@@ -108,7 +109,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     clock: systemClock,
     entropy: systemEntropy,
     log: log.child({ part: 'ark' }),
-    metrics: createMetrics({ process: true }),
+    metrics,
     settings: arkSettings(config),
     keys,
     adminToken,
@@ -164,11 +165,20 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     transport: createTransport(async (path, init) => ark.publicApp.request(path, init)),
     secret: keys.delegate,
     fee: config.delegatorFee,
+    payoutScript: parseAddress(chain.network, ark.walletAddress),
+    metrics,
   });
   await delegator.start();
   onStop(() => delegator.stop());
-  const delegatorApp = createDelegatorApp(delegator, log.child({ part: 'delegator' }));
-  const delegatorUrl = await listen(delegatorApp, config.ports.delegatorPort);
+  const delegatorApp = createDelegatorApp(delegator, {
+    clock: systemClock,
+    log: log.child({ part: 'delegator' }),
+    rateFactor: arkLimits(config).rateFactor,
+  });
+  const delegatorUrl = await listen(delegatorApp, config.ports.delegatorPort, {
+    maxBodyBytes: MAX_ARK_BODY_BYTES,
+    peers: createPeers(config.trustProxy),
+  });
   return {
     ready: true,
     version: VERSION,

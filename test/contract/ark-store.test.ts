@@ -298,7 +298,7 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
   await call('endDelegation', 'first', 'failed', 'too late');
   await call('delegationById', 'first');
   await call('countWaitingDelegations');
-  await call('endDelegation', 'second', 'replaced', 'first');
+  await call('deleteDelegation', 'second');
   await call('nextDelegationDue');
 
   await call('insertSweep', { ...sweep, txid: id('sweep') }, [id('final'), id('other')]);

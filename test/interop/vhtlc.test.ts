@@ -31,29 +31,37 @@ describe('a VHTLC', () => {
     readonly receiver: SingleKey;
     readonly script: VHTLC.Script;
     readonly refundHeight: number;
+    readonly refundTime: number;
   }
   const preimage = new Uint8Array(32).fill(7);
 
-  /** Funded with `AMOUNT`, refundable after three more blocks, or at a time. */
-  async function lockUp(refundTime?: number): Promise<Contract> {
+  /** What the next block may be locked by: the median of the last ones' times. */
+  async function medianTime(): Promise<number> {
+    const [tip] = (await (await fetch(`${ark.ready.chain.esplora}/blocks`)).json()) as { mediantime: number }[];
+    return tip!.mediantime;
+  }
+
+  /** Funded with `AMOUNT`, refundable after three more blocks, or a second later than now as blocks tell it. */
+  async function lockUp(by: 'height' | 'time' = 'height'): Promise<Contract> {
     const payer = await ark.wallet();
     const [sender, receiver] = [SingleKey.fromRandomBytes(), SingleKey.fromRandomBytes()];
     await ark.board(payer, AMOUNT);
     const refundHeight = (await ark.mine(1)) + 3;
+    const refundTime = (await medianTime()) + 1;
     const delay = (value: bigint) => ({ type: 'blocks', value }) as const;
     const script = new VHTLC.Script({
       sender: await sender.xOnlyPublicKey(),
       receiver: await receiver.xOnlyPublicKey(),
       server: payer.arkServerPublicKey,
       preimageHash: ripemd160(sha256(preimage)),
-      refundLocktime: BigInt(refundTime ?? refundHeight),
+      refundLocktime: BigInt(by === 'time' ? refundTime : refundHeight),
       unilateralClaimDelay: delay(20n),
       unilateralRefundDelay: delay(22n),
       unilateralRefundWithoutReceiverDelay: delay(24n),
     });
     const address = script.address(networks.regtest.hrp, payer.arkServerPublicKey).encode();
     await payer.sendBitcoin({ address, amount: AMOUNT });
-    return { payer, sender, receiver, script, refundHeight };
+    return { payer, sender, receiver, script, refundHeight, refundTime };
   }
 
   /** Spends the contract to its payer through `leaf`, everybody of `signers` signing. */
@@ -121,18 +129,16 @@ describe('a VHTLC', () => {
   });
 
   test('is refunded when the chain has reached a time', async () => {
-    // Blocks say when they were mined, and their median lags behind: eleven more, and it has passed the present.
-    const refundTime = Math.floor(Date.now() / 1000);
-    const contract = await lockUp(refundTime);
+    const contract = await lockUp('time');
     const refund = () => spend(contract, contract.script.refundWithoutReceiver(), [contract.sender]);
     await assert.rejects(refund, (error: ArkError) => {
       assert.ok(error instanceof ArkError);
       assert.deepEqual([error.code, error.name], [11, 'FORFEIT_CLOSURE_LOCKED']);
-      const { locktime, current_locktime: current, type } = error.metadata!;
-      assert.deepEqual([locktime, type], [`${refundTime}`, 'time']);
-      assert.ok(Number(current) < refundTime);
+      const [locktime, current] = [`${contract.refundTime}`, `${contract.refundTime - 1}`];
+      assert.deepEqual(error.metadata, { locktime, current_locktime: current, type: 'time' });
       return true;
     });
+    // Every block is later than the median before it, so that of eleven it is.
     await ark.mine(11);
     await refund();
     await expectBalance(contract.payer, { preconfirmed: AMOUNT });

@@ -27,7 +27,7 @@ import {
   states,
 } from '../support/delegation.ts';
 import { unroll } from '../support/unroll.ts';
-import { paid, type User, type World, world } from '../support/world.ts';
+import { ADMIN_TOKEN, paid, type User, type World, world } from '../support/world.ts';
 
 const MINUTE = 60_000;
 const now = ({ clock }: World): number => Math.floor(clock.now() / 1000);
@@ -179,9 +179,11 @@ test('a new delegation takes the place of an old one, unless it must not', async
   assert.equal(await refusal(w.run(delegator.delegate(second, true))), 'DELEGATION_EXISTS');
   assert.deepEqual(await states(w), ['waiting']);
   await w.run(delegator.delegate(second, false));
-  assert.deepEqual(await states(w), ['replaced', 'waiting']);
+  assert.deepEqual(await states(w), ['waiting']);
+  const [row] = await w.db.read('select valid_at from ark_delegation');
+  assert.equal(row!.valid_at, BigInt(validAt + 1));
   await w.advance(61 * MINUTE);
-  assert.deepEqual(await states(w), ['done', 'replaced']);
+  assert.deepEqual(await states(w), ['done']);
   await delegator.stop();
 });
 
@@ -232,11 +234,41 @@ test('the delegator asks for its fee and is paid it in the batch', async () => {
   await w.run(delegator.delegate(delegationOf(alice, { coins: [coin], outputs }), false));
   await w.advance(MINUTE);
   assert.deepEqual(await states(w), ['done']);
-  const rows = await w.db.read('select amount from ark_vtxo where script = $1', [toHex(feeOutput.script)]);
-  assert.deepEqual(
-    rows.map(({ amount }) => amount),
-    [500n],
-  );
+  const takings = async () => {
+    const rows = await w.db.read('select amount, settled_by from ark_vtxo where script = $1', [
+      toHex(feeOutput.script),
+    ]);
+    return rows.map(({ amount, settled_by }) => [amount, settled_by !== null]);
+  };
+  assert.deepEqual(await takings(), [[500n, false]], 'it is not worth a batch yet');
+  await w.mine(1);
+  await w.advance(2 * MINUTE);
+  assert.deepEqual(await takings(), [[500n, true]], 'before it could expire it has gone to the operator');
+  assert.deepEqual(await crimes(w), {});
+  await delegator.stop();
+});
+
+test('a delegation outlives a rotation of the signer key, and its cutoff, too', async () => {
+  const [w, alice] = await scene('delegation/rotation');
+  const delegator = await delegatorOf(w);
+  const [soon, late] = [await fundDelegated(w, alice, 20_000), await fundDelegated(w, alice, 30_000)];
+  await w.run(delegator.delegate(delegationOf(alice, { coins: [soon], validAt: now(w) + 600 }), false));
+  await w.run(delegator.delegate(delegationOf(alice, { coins: [late], validAt: now(w) + 7_200 }), false));
+  const rotated = await w.server.adminApp.request('/v1/admin/signer/rotate', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    body: JSON.stringify({ cutoffDate: now(w) + 3_600 }),
+  });
+  assert.equal(rotated.status, 200);
+  await w.advance(12 * MINUTE);
+  assert.deepEqual(await states(w), ['done', 'waiting']);
+  await w.advance(120 * MINUTE);
+  assert.deepEqual(await states(w), ['done', 'waiting'], 'the old key signs no more');
+  await w.mine(150);
+  w.audit = { ...w.audit, check: async () => {} };
+  await w.advance(20 * MINUTE);
+  assert.deepEqual(await states(w), ['done', 'done'], 'once swept, it takes no key');
+  assert.deepEqual(await crimes(w), {});
   await delegator.stop();
 });
 

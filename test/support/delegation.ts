@@ -10,12 +10,14 @@ import { delegateVtxo, type VtxoScript } from '../../src/ark/protocol/vtxo.ts';
 import { createDelegator, type Delegator } from '../../src/ark/server/delegator/delegator.ts';
 import { toHex } from '../../src/base/bytes.ts';
 import { type Sats, sats } from '../../src/base/units.ts';
+import { parseAddress } from '../../src/bitcoin/address.ts';
 import { ANCHOR, TRUC_VERSION } from '../../src/bitcoin/package.ts';
 import { createPsbt, EMPTY_INPUT, type Psbt, prevoutsOf, psbtBase64 } from '../../src/bitcoin/psbt.ts';
 import { SIGHASH } from '../../src/bitcoin/sighash.ts';
 import { type TxOut, txIn } from '../../src/bitcoin/tx.ts';
 import { createManualEntropy } from '../../src/runtime/entropy.ts';
 import { createLog, silentLog } from '../../src/runtime/log.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
 import { createLife, mortalClock, mortalDb } from './mortal.ts';
 import { type Crash, secp, type User, type World } from './world.ts';
 
@@ -60,6 +62,8 @@ export async function delegatorOf(w: World, options: DelegatorOptions = {}): Pro
     transport: lying(honest),
     secret: SECRET,
     fee,
+    metrics: createMetrics(),
+    payoutScript: parseAddress('regtest', w.server.walletAddress),
   });
   await delegator.start();
   return {

@@ -14,7 +14,12 @@ import {
 import { demand } from '../../protocol/errors.ts';
 import type { IntentCoin } from '../../protocol/intent.ts';
 import { CLOCK_LEEWAY } from '../../protocol/intent-message.ts';
-import { countWaitingDelegations, delegationsHolding, endDelegation, insertDelegation } from '../store/delegations.ts';
+import {
+  countWaitingDelegations,
+  delegationsHolding,
+  deleteDelegation,
+  insertDelegation,
+} from '../store/delegations.ts';
 import { type DelegatorParts, nowSeconds } from './parts.ts';
 
 /** Why the delegator refuses, besides what the Ark server would refuse, too. */
@@ -27,6 +32,8 @@ export type DelegationErrorCode =
 
 /** Bounds what strangers can make the delegator hold. */
 const MAX_WAITING = 100_000;
+/** Nobody sleeps longer. */
+const LONGEST_WAIT_SECONDS = 400 * 86_400;
 /** Before its expiry a VTXO must be renewed by this many seconds, so that a failed batch or two do no harm. */
 const MARGIN_SECONDS = 60;
 const OUTPOINTS_PER_CALL = 64;
@@ -75,6 +82,8 @@ function checkInTime(validAt: number, vtxos: readonly ReportedVtxo[], now: numbe
   const ends = vtxos.filter((vtxo) => !vtxo.isSwept && vtxo.expiresAt >= LOCKTIME_THRESHOLD);
   const end = Math.min(...ends.map((vtxo) => vtxo.expiresAt));
   const data = { valid_at: `${validAt}`, expire_at: `${end}`, now: `${now}` };
+  const soon = validAt - now <= LONGEST_WAIT_SECONDS;
+  demand(soon, 'INVALID_INTENT_TIMERANGE', 'the intent becomes valid in more than 400 days', data);
   const inTime = validAt <= now || validAt + MARGIN_SECONDS <= end;
   demand(inTime, 'INVALID_INTENT_TIMERANGE', 'the intent becomes valid when its VTXOs are about to expire', data);
 }
@@ -105,7 +114,7 @@ export async function admit(
     for (const earlier of await delegationsHolding(tx, keys)) {
       if (rejectReplace) throw refuse('DELEGATION_EXISTS', `a coin is part of delegation ${earlier}`);
       if (active.has(earlier)) throw refuse('DELEGATION_UNDER_WAY', `delegation ${earlier} is being carried out`);
-      await endDelegation(tx, earlier, 'replaced', id);
+      await deleteDelegation(tx, earlier);
     }
     const isFull = (await countWaitingDelegations(tx)) >= MAX_WAITING;
     if (isFull) throw refuse('DELEGATOR_FULL', 'no more delegations are taken for now');

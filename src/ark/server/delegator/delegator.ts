@@ -7,10 +7,16 @@ import type { Sats } from '../../../base/units.ts';
 import { createAccount } from '../../client/account.ts';
 import type { CosignerKey } from '../../client/tree-cosigning.ts';
 import type { DelegationRequest } from '../../protocol/delegation.ts';
-import { dueDelegations, nextDelegationDue, type StoredDelegation } from '../store/delegations.ts';
+import {
+  countWaitingDelegations,
+  dueDelegations,
+  nextDelegationDue,
+  type StoredDelegation,
+} from '../store/delegations.ts';
 import { admit } from './admission.ts';
 import { clientOf, type DelegatorParts, nowSeconds } from './parts.ts';
 import { runRound } from './round.ts';
+import { payOut } from './takings.ts';
 
 export interface DelegatorInfo {
   /** Compressed, hex. */
@@ -43,6 +49,9 @@ export function createDelegator(parts: DelegatorParts): Delegator {
   const publicKey = secp.publicKey(secret);
   const cosigner: CosignerKey = { secret, public: publicKey, id: toHex(publicKey) };
   const client = clientOf(parts);
+  parts.metrics.gauge('canalworks_delegator_waiting', 'Delegations that wait for their time.', {}, async () => [
+    { labels: {}, value: await countWaitingDelegations(db) },
+  ]);
   const stopping = new AbortController();
   const active = new Set<string>();
   let cancelTimer = (): void => {};
@@ -64,6 +73,16 @@ export function createDelegator(parts: DelegatorParts): Delegator {
       } finally {
         active.clear();
       }
+    }
+    if (fee > 0n) await collect();
+  }
+
+  /** Whoever waits for a renewal does not wait for this to work. */
+  async function collect(): Promise<void> {
+    try {
+      await payOut(parts, await client(), stopping.signal);
+    } catch (error) {
+      if (!stopping.signal.aborted) log.warn({ err: error }, "the delegator's takings could not be paid out");
     }
   }
 

@@ -6,6 +6,7 @@ import type { Secp } from '../../../crypto/secp.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Entropy } from '../../../runtime/entropy.ts';
 import type { Log } from '../../../runtime/log.ts';
+import type { Metrics } from '../../../runtime/metrics.ts';
 import type { Db } from '../../../store/db.ts';
 import { type ArkClient, connect, createAggregators } from '../../client/client.ts';
 import type { Transport } from '../../client/transport.ts';
@@ -24,6 +25,9 @@ export interface DelegatorParts {
   readonly secret: Bytes;
   /** Asked for each delegation: nothing, or at least dust. */
   readonly fee: Sats;
+  /** On chain: where what has been earned is paid out. */
+  readonly payoutScript: Bytes;
+  readonly metrics: Metrics;
 }
 
 export const nowSeconds = ({ clock }: Pick<DelegatorParts, 'clock'>): number => Math.floor(clock.now() / 1000);

@@ -4,7 +4,7 @@ import type { DbTx, Row } from '../../../store/db.ts';
 import type { DelegationRequest } from '../../protocol/delegation.ts';
 import type { Reader } from './vtxos.ts';
 
-export type DelegationState = 'waiting' | 'done' | 'failed' | 'replaced';
+export type DelegationState = 'waiting' | 'done' | 'failed';
 
 export interface StoredDelegation extends DelegationRequest {
   readonly id: string;
@@ -98,7 +98,15 @@ export async function postponeDelegation(tx: DbTx, id: string, dueAt: number): P
   ]);
 }
 
-/** Ends a waiting delegation and sets its coins free; false when it was not waiting any more. */
+/** Forgets a delegation that another one replaces; its coins are free. */
+export async function deleteDelegation(tx: DbTx, id: string): Promise<void> {
+  await tx.run('delete from ark_delegation where id = $1', [id]);
+}
+
+/**
+ * Ends a waiting delegation, whose coins are free and whose signatures nobody needs any more; false when it was not
+ * waiting.
+ */
 export async function endDelegation(
   tx: DbTx,
   id: string,
@@ -106,7 +114,8 @@ export async function endDelegation(
   outcome: string,
 ): Promise<boolean> {
   const rows = await tx.run(
-    `update ark_delegation set state = $2, outcome = $3 where id = $1 and state = 'waiting' returning id`,
+    `update ark_delegation set state = $2, outcome = $3, message = '', proof = '', forfeits = '[]'
+     where id = $1 and state = 'waiting' returning id`,
     [id, state, outcome],
   );
   if (rows.length === 0) return false;
