@@ -225,15 +225,14 @@ create index ark_withdrawal_open on ark_withdrawal (created_at) where state = 'o
 
 create index ark_forfeit_txid on ark_forfeit (txid);
 
-create index ark_vtxo_unspent on ark_vtxo (script, created_at, outpoint, swept, unrolled) where spent_by is null;
-
 create index ark_vtxo_changed on ark_vtxo (script, updated_at);
-
-create index ark_vtxo_owed on ark_vtxo (swept, amount) where spent_by is null and unrolled = 0;
 
 create index ark_vtxo_unrolled on ark_vtxo (updated_at) where unrolled = 1;
 
 create index ark_offchain_tx_pending on ark_offchain_tx (txid) where finalized_at is null;
+
+create index ark_vtxo_unspent on ark_vtxo (script, unrolled, swept, created_at, outpoint, amount, spent_by)
+where spent_by is null;
 
 create table ark_sweep_batch (
   sweep_txid text not null,

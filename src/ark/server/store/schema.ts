@@ -214,6 +214,15 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
+    id: 'ark-0005-lookups-by-script',
+    sql: `
+      drop index ark_vtxo_owed;
+      drop index ark_vtxo_unspent;
+      create index ark_vtxo_unspent on ark_vtxo (script, unrolled, swept, created_at, outpoint, amount, spent_by)
+        where spent_by is null;
+    `,
+  },
+  {
     id: 'ark-0006-sweeps-and-cases',
     sql: `
       create table ark_sweep_batch (

@@ -95,13 +95,14 @@ export async function vtxosSpentBy(db: Reader, kind: 'ark_txid' | 'settled_by', 
 
 export type VtxoFilter = 'all' | 'spendable' | 'spent' | 'recoverable' | 'renewable' | 'pending';
 
+/** No term may suit an index better than the scripts do: `coalesce` keeps one from being looked up by. */
 const FILTERS: Record<VtxoFilter, string> = {
   all: '',
   spendable: 'and spent_by is null and swept = 0 and unrolled = 0',
   spent: 'and (spent_by is not null or swept = 1 or unrolled = 1)',
   recoverable: "and spent_by is null and unrolled = 0 and (swept = 1 or origin = 'note')",
   renewable: 'and spent_by is null and unrolled = 0',
-  pending: `and unrolled = 0 and settled_by is null
+  pending: `and unrolled = 0 and coalesce(settled_by, '') = ''
     and ark_txid in (select txid from ark_offchain_tx where finalized_at is null)`,
 };
 
