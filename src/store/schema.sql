@@ -131,7 +131,7 @@ create table ark_offchain_tx (
   outputs text not null,
   created_at bigint not null,
   finalized_at bigint
-, asset_changes text not null default '');
+, asset_changes text not null default '', payer text not null default '');
 
 create table ark_checkpoint_tx (
   txid text primary key,
@@ -233,6 +233,8 @@ create index ark_offchain_tx_pending on ark_offchain_tx (txid) where finalized_a
 
 create index ark_vtxo_unspent on ark_vtxo (script, unrolled, swept, created_at, outpoint, amount, spent_by)
 where spent_by is null;
+
+create index ark_offchain_tx_payer on ark_offchain_tx (payer) where finalized_at is null;
 
 create table ark_sweep_batch (
   sweep_txid text not null,

@@ -140,6 +140,7 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
       txid: id('ark'),
       psbt: 'ark',
       outputs: [vtxo('out')],
+      payer: '5120aa',
       createdAt: LATE,
       assetChanges: [{ assetId: coin, amount: 2n ** 70n, issued }],
     },
@@ -149,8 +150,10 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
     await call('vtxosByScript', { ...query, filter });
   }
   await call('vtxosByScript', { ...query, after: NOW + 1, before: NOW + 2, limit: 1, offset: 1 });
+  await call('countPending', '5120aa');
   await call('finalizeOffchainTx', id('ark'), [{ txid: id('checkpoint'), psbt: 'final' }], LATE);
   await call('finalizeOffchainTx', id('ark'), [], LATE);
+  await call('countPending', '5120aa');
   await call('offchainTxById', id('ark'));
   await call('checkpointsOf', id('ark'));
   await call('checkpointById', id('checkpoint'));

@@ -56,7 +56,7 @@ export async function createLineage(): Promise<Lineage> {
     }));
     await insertOffchainTx(
       tx,
-      { txid: idOf(name), psbt: name, outputs: created, assetChanges: [], createdAt: 0 },
+      { txid: idOf(name), psbt: name, outputs: created, assetChanges: [], payer: '5120aa', createdAt: 0 },
       checkpoints,
     );
     for (const { outpoint, txid: spentBy } of checkpoints) {

@@ -9,6 +9,7 @@ import { parsePsbt, psbtBase64 } from '../../bitcoin/psbt.ts';
 import { isMature } from '../../bitcoin/timelock.ts';
 import { txidOf } from '../../bitcoin/tx.ts';
 import type { Tip } from '../../chain/chain.ts';
+import { overLimit } from '../../runtime/over-limit.ts';
 import type { AssetMoves } from '../protocol/assets.ts';
 import { demand } from '../protocol/errors.ts';
 import { exitBlocks, SECONDS_PER_BLOCK, secondsUntil } from '../protocol/expiry.ts';
@@ -25,6 +26,7 @@ import { intentsHolding } from './store/intents.ts';
 import {
   type CheckpointTx,
   checkpointsOf,
+  countPending,
   finalizeOffchainTx,
   insertOffchainTx,
   type OffchainTx,
@@ -58,6 +60,9 @@ export interface OffchainService {
 
 /** Off-chain transactions between a VTXO and its batch: bounds what an exit and a chain query can cost. */
 const MAX_DEPTH = 10_000;
+/** Payments of one script that may wait for their sender's last word: each is stored, and nothing ever ends it. */
+const MOST_PENDING = 200;
+const RETRY_AFTER_SECONDS = 60;
 
 export function createOffchainService(ctx: ArkContext, notifier: Notifier): OffchainService {
   const { secp, db, clock } = ctx;
@@ -111,10 +116,14 @@ export function createOffchainService(ctx: ArkContext, notifier: Notifier): Offc
       psbt: psbtBase64(cosigned.arkTx),
       outputs: outputsOf(submission, spent, moves, ctx.nowSeconds()),
       assetChanges: moves.changes,
+      payer: spent[0]!.script,
       createdAt: ctx.nowSeconds(),
     };
     await db.write(async (tx) => {
       await checkInputs(tx, submission);
+      const waiting = await countPending(tx, offchain.payer);
+      if (waiting >= MOST_PENDING)
+        throw overLimit('RATE_LIMITED', 'too many payments wait to be finalized', RETRY_AFTER_SECONDS);
       await insertOffchainTx(tx, offchain, checkpoints);
       for (const { outpoint, txid: spentBy } of checkpoints) {
         const done = await spendVtxo(tx, { outpoint, spentBy, arkTxid: submission.arkTxid }, clock.now());

@@ -11,6 +11,7 @@ import { isP2TR } from '../../bitcoin/script.ts';
 import type { RelativeTimelock } from '../../bitcoin/timelock.ts';
 import type { TxOut } from '../../bitcoin/tx.ts';
 import type { ChainOutput, Tip } from '../../chain/chain.ts';
+import { overLimit } from '../../runtime/over-limit.ts';
 import { type AssetAmount, leafExtension } from '../protocol/asset-packet.ts';
 import type { AssetChange } from '../protocol/assets.ts';
 import { leafWeight, MAX_LEAF_WEIGHT } from '../protocol/batch-tree.ts';
@@ -26,7 +27,7 @@ import { checkVtxoScript, isForfeitClosure, smallestExitDelay } from '../protoco
 import { moveAssets } from './assets.ts';
 import { checkNotBanned } from './bans.ts';
 import type { ArkContext } from './context.ts';
-import { deleteIntents, insertIntent, intentsHolding } from './store/intents.ts';
+import { countQueued, deleteIntents, insertIntent, intentsHolding } from './store/intents.ts';
 import { type Vtxo, vtxosByOutpoint } from './store/vtxos.ts';
 
 /**
@@ -75,6 +76,9 @@ export interface RegisteredIntent {
 const NEWS_MS = 600_000;
 
 /** Bounds on what one stranger can make the server hold. */
+/** Intents that wait for a batch. */
+const MOST_QUEUED = 20_000;
+const RETRY_AFTER_SECONDS = 60;
 const MAX_INPUTS = 256;
 const MAX_OUTPUTS = 256;
 const MAX_COSIGNERS = 16;
@@ -100,6 +104,8 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     const { proof, intent } = await read(parseIntentMessage('register', messageText), proofText, messageText);
     const { inputs } = intent;
     checkValue(intent);
+    if ((await countQueued(db)) >= MOST_QUEUED)
+      throw overLimit('UNAVAILABLE', 'the queue is full', RETRY_AFTER_SECONDS);
     const id = ctx.newId();
     await db.write(async (tx) => {
       const [held] = await intentsHolding(

@@ -16,6 +16,8 @@ export interface OffchainTx {
   readonly outputs: readonly NewVtxo[];
   /** What it issues and burns once final. */
   readonly assetChanges: readonly AssetChange[];
+  /** Script (hex) of its first input. */
+  readonly payer: string;
   /** Unix seconds. */
   readonly createdAt: number;
   readonly finalizedAt: number | undefined;
@@ -36,6 +38,7 @@ const toOffchainTx = (row: Row): OffchainTx => ({
   psbt: row.psbt as string,
   outputs: parse<NewVtxo[]>(SHAPE, row.outputs as string),
   assetChanges: parseChanges(row.asset_changes as string),
+  payer: row.payer as string,
   createdAt: Number(row.created_at),
   finalizedAt: row.finalized_at === null ? undefined : Number(row.finalized_at),
 });
@@ -54,13 +57,15 @@ export async function insertOffchainTx(
   checkpoints: readonly CheckpointTx[],
 ): Promise<void> {
   await tx.run(
-    'insert into ark_offchain_tx (txid, psbt, outputs, created_at, asset_changes) values ($1, $2, $3, $4, $5)',
+    `insert into ark_offchain_tx (txid, psbt, outputs, created_at, asset_changes, payer)
+     values ($1, $2, $3, $4, $5, $6)`,
     [
       offchain.txid,
       offchain.psbt,
       print(SHAPE, offchain.outputs),
       offchain.createdAt,
       printChanges(offchain.assetChanges),
+      offchain.payer,
     ],
   );
   for (const [position, checkpoint] of checkpoints.entries()) {
@@ -70,6 +75,14 @@ export async function insertOffchainTx(
       [checkpoint.txid, offchain.txid, position, checkpoint.outpoint, checkpoint.psbt, checkpoint.tapscript ?? null],
     );
   }
+}
+
+/** Payments of a script that were submitted and are not final. */
+export async function countPending(db: Reader, payer: string): Promise<number> {
+  const [row] = await db.read('select count(*) as n from ark_offchain_tx where payer = $1 and finalized_at is null', [
+    payer,
+  ]);
+  return Number(row?.n ?? 0);
 }
 
 export async function offchainTxById(db: Reader, txid: string): Promise<OffchainTx | undefined> {

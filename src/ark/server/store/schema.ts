@@ -223,6 +223,13 @@ export const ARK_MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
+    id: 'ark-0005-pending-by-payer',
+    sql: `
+      alter table ark_offchain_tx add column payer text not null default '';
+      create index ark_offchain_tx_payer on ark_offchain_tx (payer) where finalized_at is null;
+    `,
+  },
+  {
     id: 'ark-0006-sweeps-and-cases',
     sql: `
       create table ark_sweep_batch (
