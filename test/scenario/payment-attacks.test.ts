@@ -211,12 +211,12 @@ test('huge, deep and crowded requests are refused quickly, and the server serves
       assert.ok(performance.now() - begun < 1_000);
     }
   }
-  const scripts = Array.from({ length: 5_000 }, (_, i) => `5120${i.toString(16).padStart(64, '0')}`);
+  const scripts = Array.from({ length: 10_001 }, (_, i) => `5120${i.toString(16).padStart(64, '0')}`);
   const crowded = { route: INDEXER_ROUTES.vtxos, query: { scripts } };
   assert.equal(await refusal(w.transport.call(crowded)), 'HTTP_400');
   const topics = { route: ARK_ROUTES.batchEvents, query: { topics: scripts } };
   assert.equal(await refusal(w.transport.open(topics)), 'HTTP_400');
-  const many = { route: INDEXER_ROUTES.subscribe, body: { scripts: [...scripts, ...scripts, 'ab'] } };
+  const many = { route: INDEXER_ROUTES.subscribe, body: { scripts } };
   assert.equal(await refusal(w.transport.call(many)), 'HTTP_429');
   const txids = Array(20_001).fill('00'.repeat(32)).join();
   assert.equal(await refusal(w.transport.call({ route: INDEXER_ROUTES.virtualTxs, params: { txids } })), 'HTTP_400');
