@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { parseAssetPacket, printAssetPacket } from '../../src/ark/protocol/asset-packet.ts';
 import { type Bytes, concat, equal, fromHex, toBase64, toHex, utf8 } from '../../src/base/bytes.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { addressOf, parseAddress } from '../../src/bitcoin/address.ts';
 import { parseBlock, serializeBlock } from '../../src/bitcoin/block.ts';
 import { CONSENSUS_FLAGS, STANDARD_FLAGS, verifyInput } from '../../src/bitcoin/interpreter/verify.ts';
@@ -19,6 +20,8 @@ import { sha256 } from '../../src/crypto/hash.ts';
 import { loadSecp } from '../../src/runtime/secp-wasm.ts';
 import { psbt, tx } from './arbitrary.ts';
 import { assetPacket } from './asset-packets.ts';
+import { ARK_TARGETS } from './fuzz-ark.ts';
+import { FuzzFault } from './fuzz-fault.ts';
 import { locksOf } from './locks.ts';
 import { type Dice, pick } from './mutations.ts';
 
@@ -29,9 +32,6 @@ export interface Target {
   /** Takes one input; throws what the parser throws, or a {@link FuzzFault} of its own. False is a refusal too. */
   run(input: Bytes): unknown;
 }
-
-/** What no input should bring about. */
-export class FuzzFault extends Error {}
 
 const demand = (condition: boolean, message: string): void => {
   if (!condition) throw new FuzzFault(message);
@@ -149,7 +149,7 @@ function rpcTarget(): Target {
 }
 
 /** Everything that is fuzzed, by name. */
-export const TARGETS: Readonly<Record<string, () => Target>> = {
+export const TARGETS: Readonly<Record<string, () => Target | Promise<Target>>> = {
   transaction: () => ({
     corpus: sampled(tx).map((value) => serializeTx(value)),
     run: exact((bytes) => parseTx(bytes), serializeTx),
@@ -183,6 +183,7 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
     },
   }),
   rpc: rpcTarget,
+  ...ARK_TARGETS,
 };
 
 const randomBytes = (roll: Dice, length: number): Bytes => Uint8Array.from({ length }, () => roll(256));
@@ -241,12 +242,13 @@ export interface FuzzResult {
   readonly slowestMs: number;
 }
 
-const isRefusal = (error: unknown): boolean => error instanceof DecodeError || error instanceof TypeError;
+const isRefusal = (error: unknown): boolean =>
+  error instanceof DecodeError || error instanceof TypeError || error instanceof ProtocolError;
 const SLOW_MS = 2_000;
 
 /** Throws {@link FuzzFault}, with the input in hex, at the first that is neither understood nor refused clearly. */
 export async function fuzz(name: string, inputs: number, roll: Dice): Promise<FuzzResult> {
-  const target = TARGETS[name]!();
+  const target = await TARGETS[name]!();
   let [accepted, slowestMs] = [0, 0];
   const attempt = async (input: Bytes): Promise<boolean> => {
     const outcome = target.run(input);

@@ -1,0 +1,2 @@
+/** What no input should bring about. */
+export class FuzzFault extends Error {}
