@@ -42,3 +42,17 @@ export function createRecent<K, V>({ clock, ageMs, mostWeight, weigh }: RecentOp
     },
   };
 }
+
+/** Asks anew once the last answer is older than `ageMs`; a failure is not remembered. */
+export function remembered<R>(ageMs: number, now: () => number, ask: () => Promise<R>): () => Promise<R> {
+  let last: { readonly at: number; readonly answer: Promise<R> } | undefined;
+  return () => {
+    if (last && now() - last.at < ageMs) return last.answer;
+    const asked = { at: now(), answer: ask() };
+    last = asked;
+    asked.answer.catch(() => {
+      if (last === asked) last = undefined;
+    });
+    return asked.answer;
+  };
+}

@@ -1,5 +1,6 @@
 /** What is looked up when Prometheus asks: streams, the queue, liquidity, and whether chain and database are there. */
 import type { Metrics } from '../../runtime/metrics.ts';
+import { remembered } from '../../runtime/recent.ts';
 import type { Streams } from '../../runtime/sse.ts';
 import type { ArkContext } from './context.ts';
 import type { EventHub } from './event-hub.ts';
@@ -76,18 +77,4 @@ export function mountGauges(metrics: Metrics, { ctx, health, hub, streams, subsc
       { labels: { state: 'recoverable' }, value: recoverableCount },
     ];
   });
-}
-
-/** Asks anew once the last answer is older than `ageMs`; a failure is not remembered. */
-function remembered<R>(ageMs: number, now: () => number, ask: () => Promise<R>): () => Promise<R> {
-  let last: { readonly at: number; readonly answer: Promise<R> } | undefined;
-  return () => {
-    if (last && now() - last.at < ageMs) return last.answer;
-    const asked = { at: now(), answer: ask() };
-    last = asked;
-    asked.answer.catch(() => {
-      if (last === asked) last = undefined;
-    });
-    return asked.answer;
-  };
 }

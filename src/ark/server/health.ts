@@ -1,6 +1,7 @@
 /** Whether the server can do its work right now: neither chain nor database may be away. */
 import { NodeError } from '../../chain/node-error.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { remembered } from '../../runtime/recent.ts';
 import { StoreError } from '../../store/db.ts';
 import type { ArkContext } from './context.ts';
 import type { Door } from './door.ts';
@@ -19,6 +20,8 @@ export interface Health {
 
 /** Who does not answer within this is away. */
 const PATIENCE_MS = 2_000;
+/** However many ask, chain and database are asked once in so long. */
+const REMEMBERED_MS = 500;
 
 function inTime<R>(clock: Clock, work: Promise<R>): Promise<R> {
   return new Promise((resolve, reject) => {
@@ -40,15 +43,14 @@ export function createHealth({ db, chain, clock }: Pick<ArkContext, 'db' | 'chai
       return [{ part, code: codeOf(error) }];
     }
   };
-  return {
-    async troubles() {
-      const [chainTroubles, databaseTroubles] = await Promise.all([
-        ask('chain', () => chain.tip()),
-        ask('database', () => askAnything(db)),
-      ]);
-      return [...chainTroubles, ...databaseTroubles];
-    },
+  const look = async (): Promise<readonly Trouble[]> => {
+    const [chainTroubles, databaseTroubles] = await Promise.all([
+      ask('chain', () => chain.tip()),
+      ask('database', () => askAnything(db)),
+    ]);
+    return [...chainTroubles, ...databaseTroubles];
   };
+  return { troubles: remembered(REMEMBERED_MS, clock.now, look) };
 }
 
 /** `/healthz`: the process lives. `/readyz`: it can do its work, or 503 and why not. */

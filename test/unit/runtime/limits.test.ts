@@ -4,7 +4,7 @@ import { createManualClock } from '../../../src/runtime/clock.ts';
 import { createPeers, parseNetworks } from '../../../src/runtime/peer.ts';
 import { createPulse } from '../../../src/runtime/pulse.ts';
 import { createRateLimiter } from '../../../src/runtime/rate-limiter.ts';
-import { createRecent } from '../../../src/runtime/recent.ts';
+import { createRecent, remembered } from '../../../src/runtime/recent.ts';
 import { createSlots } from '../../../src/runtime/slots.ts';
 
 const from = (remoteAddress: string, forwarded?: string) => ({
@@ -138,4 +138,20 @@ test('answers are remembered for a moment, and only so many', async () => {
   assert.deepEqual([recent.get('c'), recent.get('d')], ['12345', undefined]);
   await clock.advance(100);
   assert.deepEqual([recent.get('b'), recent.get('c')], [undefined, undefined]);
+});
+
+test('a question asked again soon is not asked twice, and a failure is forgotten at once', async () => {
+  const clock = createManualClock();
+  let [asked, fails] = [0, false];
+  const ask = remembered(100, clock.now, async () => {
+    asked++;
+    if (fails) throw new Error('away');
+    return asked;
+  });
+  assert.deepEqual([await ask(), await ask(), asked], [1, 1, 1]);
+  await clock.advance(100);
+  fails = true;
+  await assert.rejects(ask());
+  fails = false;
+  assert.deepEqual([await ask(), asked], [3, 3]);
 });
