@@ -259,6 +259,7 @@ async function live(db: Db): Promise<{ readonly answers: unknown[]; readonly cal
     expiresAt: 0,
   });
   await call('convictedAmong', [...Array.from({ length: 600 }, (_, i) => `5120${i}`), '5120aa'], LATE);
+  for (const threshold of [0, 1, 2, 9]) await call('countBanned', threshold, LATE - 1);
   await call('convictionById', 'y');
   await call('convictionById', 'absent');
   for (const [from, to] of [

@@ -6,7 +6,7 @@ import { createHealth } from '../../src/ark/server/health.ts';
 import { NodeError } from '../../src/chain/node-error.ts';
 import { createManualClock } from '../../src/runtime/clock.ts';
 import { StoreError } from '../../src/store/db.ts';
-import { type World, world } from '../support/world.ts';
+import { ADMIN_TOKEN, type World, world } from '../support/world.ts';
 
 /** Sample → value, as `/metrics` of the admin door tells them. */
 async function scrape(ark: World): Promise<Map<string, number>> {
@@ -104,4 +104,16 @@ test('a chain or database that fails, or that says nothing, is trouble with a co
     { part: 'chain', code: 'NO_ANSWER' },
     { part: 'database', code: 'NO_ANSWER' },
   ]);
+});
+
+test('a ban by the operator is a conviction, and is counted for as long as it counts', async () => {
+  const ark = await world({ seed: 'metrics-bans' });
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  const body = JSON.stringify({ script: `5120${'ab'.repeat(32)}`, banDuration: 60, reason: 'test' });
+  await ark.server.adminApp.request('/v1/admin/conviction/ban', { method: 'POST', headers, body });
+  const samples = await scrape(ark);
+  assert.equal(samples.get('canalworks_ark_convictions_total{crime="MANUAL"}'), 1);
+  assert.equal(samples.get('canalworks_ark_banned_scripts'), 1);
+  await ark.advance(61_000);
+  assert.equal((await scrape(ark)).get('canalworks_ark_banned_scripts'), 0);
 });

@@ -33,6 +33,7 @@ export async function banScript(
   await ctx.db.write((tx) =>
     insertConviction(tx, { id, script, crime: 'MANUAL', batchId: '', reason, createdAt, expiresAt }),
   );
+  ctx.metrics.convictions.add({ crime: 'MANUAL' });
   return id;
 }
 

@@ -5,6 +5,7 @@ import type { Streams } from '../../runtime/sse.ts';
 import type { ArkContext } from './context.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Health } from './health.ts';
+import { countBanned } from './store/convictions.ts';
 import { countQueued } from './store/intents.ts';
 import { owed } from './store/liquidity.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -46,6 +47,9 @@ export function mountGauges(metrics: Metrics, { ctx, health, hub, streams, subsc
   ]);
   metrics.gauge('canalworks_ark_subscriptions', 'Script subscriptions, attended or not.', {}, () => [
     { labels: {}, value: subscriptions.size },
+  ]);
+  metrics.gauge('canalworks_ark_banned_scripts', 'Input scripts that are banned now.', {}, async () => [
+    { labels: {}, value: await countBanned(db, ctx.settings().banThreshold, ctx.nowSeconds()) },
   ]);
   metrics.gauge('canalworks_ark_queued_intents', 'Intents that wait for a batch.', {}, async () => [
     { labels: {}, value: await countQueued(db) },

@@ -65,6 +65,19 @@ export async function activeConvictions(db: Reader, script: string, nowSeconds: 
   return rows.map(toConviction);
 }
 
+/** Scripts with `threshold` convictions (0 for never so many) or the operator's own ban, as things stand at `nowSeconds`. */
+export async function countBanned(db: Reader, threshold: number, nowSeconds: number): Promise<number> {
+  const [row] = await db.read(
+    `select count(*) as n from (
+       select script from ark_conviction where ${COUNTS} group by script
+       having max(case when crime = 'MANUAL' then 1 else 0 end) = 1
+         or (cast($2 as bigint) > 0 and count(*) >= cast($2 as bigint))
+     ) banned`,
+    [nowSeconds, threshold],
+  );
+  return Number(row?.n ?? 0);
+}
+
 /** Which of these scripts have a conviction that still counts at `nowSeconds`. */
 export async function convictedAmong(
   db: Reader,
