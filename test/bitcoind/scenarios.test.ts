@@ -7,7 +7,7 @@ import { recordChains, replay } from '../support/chain-record.ts';
 const TITLE = 'the chains of scenarios replay into bitcoind, their mempools too';
 const { binary, skip } = requireBitcoind(TITLE);
 /** All that a wing does on chain: boarding, batches, exits, every shape of closure, unrolling, forfeits, checkpoints, sweeps, reorganizations. */
-const SCENARIOS = ['main-path', 'justice', 'sweep', 'closures'];
+const SCENARIOS = ['main-path', 'justice', 'fraud', 'reserve', 'sweep', 'sweep-chain', 'closures'];
 const LEAST_CHAINS = 12;
 
 const records = recordChains();

@@ -65,7 +65,9 @@ export async function takenBack({ chain }: World, child: Tx): Promise<Tx> {
 /** Broadcasts `parent` with a paying child; does nothing when the chain knows it. Mines nothing but for the coin. */
 export async function broadcastWithChild(w: World, parent: Tx): Promise<void> {
   if (await w.chain.transaction(txidOf(parent))) return;
-  await w.chain.broadcastPackage(parent, await fundedChild(w, parent));
+  const child = await fundedChild(w, parent);
+  // Meanwhile the server may have answered with the same transaction.
+  if (!(await w.chain.transaction(txidOf(parent)))) await w.chain.broadcastPackage(parent, child);
 }
 
 /** Broadcasts all of them, which need no other of them in a block, without a block between. */
