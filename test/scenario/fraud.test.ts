@@ -140,9 +140,9 @@ describe('somebody in the way', () => {
 });
 
 describe('many at once', () => {
-  test('sixteen users who all put forfeited VTXOs on chain while fees rise: each is answered, nobody honest is hurt', async () => {
-    const w = await world({ seed: 'fraud/mass', settings: { reserveCoins: 40 } });
-    const cheats = await usersOf(w, 16);
+  test('sixty-four users who all put forfeited VTXOs on chain while fees rise: each is answered, nobody honest is hurt', async () => {
+    const w = await world({ seed: 'fraud/mass', settings: { reserveCoins: 80 } });
+    const cheats = await usersOf(w, 64);
     const honest = await w.user('honest');
     const old = await renewed(w, cheats);
     await w.note(honest, 70_000);
