@@ -242,6 +242,7 @@ const RUN = {
     help: 'PostgreSQL database, postgres://… (default: a file in the data folder)',
   } as Setting<string | undefined>,
   ephemeral: onOff('keep nothing: chain, database and keys live in memory'),
+  grpcReflection: onOff('let gRPC clients of the Ark server ask what its services look like'),
   bip119: onOff('let the embedded chain know OP_CHECKTEMPLATEVERIFY (BIP119)'),
   blockTime: {
     parse: wholeNumber(0, 86_400),

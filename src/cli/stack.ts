@@ -5,6 +5,7 @@ import { createTransport } from '../ark/client/transport.ts';
 import { defaultVtxo } from '../ark/protocol/vtxo.ts';
 import { createDelegatorApp } from '../ark/server/delegator/api.ts';
 import { createDelegator } from '../ark/server/delegator/delegator.ts';
+import { MAX_ARK_BODY_BYTES } from '../ark/server/door.ts';
 import { deriveArkKeys } from '../ark/server/keys.ts';
 import { createArkServer } from '../ark/server/server.ts';
 import { toHex } from '../base/bytes.ts';
@@ -37,8 +38,6 @@ import type { Ready } from './ready.ts';
 import { drawSecrets, drawToken, loadSecrets, saveSecrets } from './secrets.ts';
 import { VERSION } from './version.ts';
 
-/** A user of a big batch delivers forfeits and the commitment in one call. */
-const MAX_ARK_BODY_BYTES = 4 << 20;
 /** Clients name all transactions of a long chain in one URL. */
 const MAX_ARK_HEADER_BYTES = 1 << 20;
 const SERVER_FUNDS = sats(10_0000_0000);
@@ -113,6 +112,7 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
     settings: arkSettings(config),
     keys,
     adminToken,
+    grpcReflection: config.grpcReflection,
     version: VERSION,
     limits: arkLimits(config),
   });
@@ -150,11 +150,12 @@ async function start(parts: StackParts, onStop: (step: () => Promise<void>) => v
   };
   const rpc = opened.kind === 'embedded' ? await serveRpc(opened) : { url: opened.url, ...opened.credentials() };
   const url = await listen(ark.publicApp, config.ports.arkPort, {
+    grpc: ark.publicGrpc,
     maxBodyBytes: MAX_ARK_BODY_BYTES,
     maxHeaderBytes: MAX_ARK_HEADER_BYTES,
     peers: createPeers(config.trustProxy),
   });
-  const adminUrl = await listen(ark.adminApp, config.ports.arkAdminPort);
+  const adminUrl = await listen(ark.adminApp, config.ports.arkAdminPort, { grpc: ark.adminGrpc });
   const delegator = createDelegator({
     db,
     chain,

@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { type Bytes, utf8 } from '../base/bytes.ts';
 import type { Clock } from './clock.ts';
 import type { HttpEnv } from './http.ts';
+import { createMessageQueue, type MessageQueue } from './message-queue.ts';
 import { addressOf, type MessageStream } from './message-stream.ts';
 import { overLimit } from './over-limit.ts';
 import { type Peer, peerOf } from './peer.ts';
@@ -38,7 +39,9 @@ export interface Streams {
    * `UNAVAILABLE` when there are too many.
    */
   open(c: Context): EventStream;
-  /** Counts a stream of another make; returns what ends that. Throws as {@link open} does. */
+  /** Opens a stream for a reader who takes message by message; `disconnect` ends one who does not. Throws as {@link open}. */
+  openQueue(peer: Peer, disconnect: () => void): MessageQueue;
+  /** Counts a stream; returns what ends that. Throws as {@link open} does. */
   admit(peer: Peer): () => void;
   readonly size: number;
 }
@@ -101,6 +104,19 @@ export function createStreams(options: StreamsOptions): Streams {
       const stream = openStream(c, pulse.join, options);
       void stream.closed.then(release);
       return stream;
+    },
+    openQueue(peer, disconnect) {
+      const release = admit(peer);
+      const queue = createMessageQueue(() => {
+        options.onSlow?.();
+        disconnect();
+      });
+      const leave = pulse.join(() => queue.send(options.heartbeat));
+      void queue.closed.then(() => {
+        leave();
+        release();
+      });
+      return queue;
     },
   };
 }

@@ -38,3 +38,6 @@ export type Calls<S extends DescService> = { readonly [Name in keyof S['method']
 
 /** Runs before every handler; what it throws refuses the call. */
 export type Guard = (call: Call) => void;
+
+/** A handler of either kind, for whoever mounts them. */
+export type AnyHandler = (request: Fields, call: Call | StreamCall) => Promise<object | undefined> | object | undefined;

@@ -36,7 +36,6 @@ const bare = (status: number, code: keyof typeof GRPC_STATUS, message: string): 
 });
 
 export const noSuchCall = (path: string): Refusal => bare(404, 'notFound', `no such call: ${path}`);
-export const badToken = (): Refusal => bare(401, 'unauthenticated', 'the admin token is missing or wrong');
 
 const isArkError = (error: unknown): error is ArkError => error instanceof ProtocolError && error.code in ARK_ERRORS;
 

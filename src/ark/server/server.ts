@@ -6,6 +6,7 @@ import type { Chain } from '../../chain/chain.ts';
 import type { Secp } from '../../crypto/secp.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Entropy } from '../../runtime/entropy.ts';
+import type { GrpcListener } from '../../runtime/http.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createSigner } from '../../runtime/signer.ts';
@@ -65,6 +66,8 @@ export interface ArkServerParts {
   /** Secret keys, see `deriveArkKeys`. */
   readonly keys: ArkKeys;
   readonly adminToken: AdminToken;
+  /** Whether gRPC clients may ask what the services look like; no if absent. */
+  readonly grpcReflection?: boolean;
   readonly version: string;
   readonly limits: ArkLimits;
 }
@@ -92,6 +95,8 @@ export const DEFAULT_LIMITS: ArkLimits = {
 export interface ArkServer {
   readonly publicApp: Hono;
   readonly adminApp: Hono;
+  readonly publicGrpc: GrpcListener;
+  readonly adminGrpc: GrpcListener;
   /** Where the server's wallet takes coins. */
   readonly walletAddress: string;
   /** Finishes what a crash left undone and begins to run batches. Call before the doors open. */
@@ -181,11 +186,12 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   notifier.subscribe((change) => changes.publish(access.toStrangers(change)));
 
   const gate = createGate({ clock, rateFactor: parts.limits.rateFactor });
-  const publicDoor = createDoor(ctx, { streams, gate });
+  const reflection = parts.grpcReflection ?? false;
+  const publicDoor = createDoor(ctx, { streams, health, gate, reflection });
   mountHealth(publicDoor, health);
   mountPublicApi(publicDoor, { ctx, registration, batches, offchain, hub, changes, info });
   mountIndexerApi(publicDoor, indexer, subscriptions, access);
-  const adminDoor = createDoor(ctx, { streams, token: parts.adminToken });
+  const adminDoor = createDoor(ctx, { streams, health, token: parts.adminToken, reflection });
   mountHealth(adminDoor, health);
   mountMetrics(adminDoor, parts.metrics);
   mountAdminApi(adminDoor, { ctx, settings: live, sweeper, withdrawals, token: parts.adminToken });
@@ -195,6 +201,8 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   return {
     publicApp: publicDoor.app,
     adminApp: adminDoor.app,
+    publicGrpc: publicDoor.grpc(),
+    adminGrpc: adminDoor.grpc(),
     walletAddress: ctx.wallet.address,
     async start() {
       await watcher.start();
