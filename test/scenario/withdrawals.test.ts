@@ -7,6 +7,7 @@ import { ProtocolError } from '../../src/base/errors.ts';
 import { sats, sumSats } from '../../src/base/units.ts';
 import { addressOf, parseAddress } from '../../src/bitcoin/address.ts';
 import { p2wpkh } from '../../src/bitcoin/script.ts';
+import { NodeError } from '../../src/chain/node-error.ts';
 import { lying, silent } from '../support/adversary.ts';
 import { AdminRefusal, type World, world } from '../support/world.ts';
 
@@ -81,6 +82,37 @@ test('everything goes, but for what a running batch has taken', async () => {
   assert.equal(tx.outputs.length, 1);
 });
 
+test('what the wallet still has to put aside for answers to fraud stays, unless the operator says otherwise', async () => {
+  const w = await world({ seed: 'withdrawals/reserve' });
+  const alice = await w.user('alice');
+  await w.note(alice, 50_000);
+  await w.settle(alice);
+  await w.settle(alice);
+  const { wanted, ready, pending, coinAmount } = await w.admin<Record<string, string>>('wallet/reserve');
+  assert.deepEqual([wanted, ready, pending], [1, 0, 0], 'a coin is wanted that nobody has put aside yet');
+  const free = BigInt((await available(w)).replace('.', ''));
+  await assert.rejects(withdraw(w, { amount: `${free - 1_000n}` }), refused(400, 9));
+  const txid = await withdraw(w, { all: true });
+  const { tx } = (await w.chain.transaction(txid))!;
+  assert.deepEqual(
+    tx.outputs.slice(1).map(({ value }) => value),
+    [BigInt(coinAmount!)],
+  );
+  await withdraw(w, { all: true, spendReserve: true });
+  assert.equal(await available(w), '0.00000000');
+});
+
+test('what cannot even be sent is on record, and goes out with the next block', async () => {
+  const w = await world({ seed: 'withdrawals/offline' });
+  w.onBroadcast(() => Promise.reject(new NodeError('NODE_UNREACHABLE', 'a test')));
+  const txid = await withdraw(w, { amount: 30_000 });
+  assert.equal(await arrived(w), 0n);
+  w.onBroadcast(undefined);
+  await w.mine(1);
+  assert.ok(await w.chain.transaction(txid));
+  assert.equal(await arrived(w), 30_000n);
+});
+
 test('an order that makes no sense changes nothing', async () => {
   const w = await world({ seed: 'withdrawals/refused' });
   for (const order of [
@@ -95,6 +127,7 @@ test('an order that makes no sense changes nothing', async () => {
     { amount: 1_000, feeRate: 100_000 },
     { amount: 1_000, feeRate: 'fast' },
     { all: 'perhaps' },
+    { amount: 1_000, spendReserve: 'perhaps' },
   ]) {
     await assert.rejects(withdraw(w, order), refused(400, 3), JSON.stringify(order));
   }

@@ -9,6 +9,8 @@ export interface WithdrawalPlan {
   /** Satoshi that arrive, or everything there is, less the fee. */
   readonly amount: bigint | 'all';
   readonly changeScript: Bytes;
+  /** Satoshi that must stay in the wallet. */
+  readonly keep: bigint;
   readonly feeRate: FeeRate;
   readonly dust: bigint;
 }
@@ -53,7 +55,7 @@ function inputFee(coin: WalletCoin, outputs: readonly TxOut[], rate: FeeRate): b
 /**
  * The payment, made of as few and as fitting coins as can be: a set that needs no change if there is one, else the
  * smallest coin that suffices, else the largest ones. Coins that cost more than they are worth stay where they are.
- * `undefined` when the coins do not suffice.
+ * `undefined` when the coins do not suffice, or too little would stay.
  */
 export function buildWithdrawal(plan: WithdrawalPlan, available: readonly WalletCoin[]): Withdrawal | undefined {
   const { amount, script, feeRate } = plan;
@@ -63,14 +65,17 @@ export function buildWithdrawal(plan: WithdrawalPlan, available: readonly Wallet
     .toSorted((a, b) => (a.output.value < b.output.value ? 1 : a.output.value > b.output.value ? -1 : 0));
   if (amount === 'all') return buildSweep(plan, coins);
   const chosen = withoutChange(plan, amount, coins) ?? withChange(plan, amount, coins);
-  return chosen && toWithdrawal(plan, amount, chosen);
+  const built = chosen && toWithdrawal(plan, amount, chosen);
+  return built && worthOf(available) - built.amount - built.fee >= plan.keep ? built : undefined;
 }
 
-function buildSweep({ script, feeRate, dust }: WithdrawalPlan, coins: readonly WalletCoin[]): Withdrawal | undefined {
+function buildSweep(plan: WithdrawalPlan, coins: readonly WalletCoin[]): Withdrawal | undefined {
   if (coins.length === 0) return undefined;
-  const fee = feeOf(coins, [{ value: 0n, script }], feeRate);
-  const amount = worthOf(coins) - fee;
-  return amount < dust ? undefined : { tx: draft(coins, [{ value: amount, script }]), coins, amount, fee };
+  const { script, changeScript, keep, feeRate, dust } = plan;
+  const kept = keep === 0n ? [] : [{ value: keep > dust ? keep : dust, script: changeScript }];
+  const fee = feeOf(coins, [{ value: 0n, script }, ...kept], feeRate);
+  const amount = worthOf(coins) - fee - sumSats(kept.map(({ value }) => value));
+  return amount < dust ? undefined : { tx: draft(coins, [{ value: amount, script }, ...kept]), coins, amount, fee };
 }
 
 /** Branch and bound over coins in falling order: the first set that overpays by less than change would cost. */

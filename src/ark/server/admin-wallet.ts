@@ -51,7 +51,9 @@ function readOrder({ chain, settings }: ArkContext, request: Fields): Withdrawal
   const sats = all ? 'all' : amount(request.amount, 'amount');
   const { dust } = settings();
   if (sats !== 'all' && sats < dust) throw malformed(`amount must be at least ${dust} sat`);
-  return { address, script: scriptOf(address), amount: sats, ...readFeeRate(request.feeRate) };
+  // Neither this nor the fee rate is known to arkd.
+  const keepsReserve = !flag(request, 'spendReserve');
+  return { address, script: scriptOf(address), amount: sats, keepsReserve, ...readFeeRate(request.feeRate) };
 
   function scriptOf(text: string): Uint8Array {
     try {
@@ -62,7 +64,7 @@ function readOrder({ chain, settings }: ArkContext, request: Fields): Withdrawal
   }
 }
 
-/** Satoshi per virtual byte, as a number or its text; arkd knows no such field. */
+/** Satoshi per virtual byte, as a number or its text. */
 function readFeeRate(value: unknown): Pick<WithdrawalOrder, 'feeRate'> {
   if (value === undefined || value === null || value === '') return {};
   const rate = Number(value);

@@ -30,6 +30,8 @@ export interface ReserveState {
 
 export interface Reserve {
   state(): Promise<ReserveState>;
+  /** Satoshi of the coins that are missing, whether the wallet has them or not. */
+  missing(): Promise<bigint>;
   /** Splits off what is missing, and cries out where that cannot be. Call at start and at every block. */
   refill(): Promise<void>;
 }
@@ -82,6 +84,11 @@ export function createReserve({ ctx, fees, load }: ReserveParts): Reserve {
       exposedAmount: amount,
       shortfall: missing > held ? missing - held : 0n,
     };
+  }
+
+  async function missing(): Promise<bigint> {
+    const { wanted, ready, pending, coinAmount } = await state();
+    return BigInt(Math.max(0, wanted - ready - pending)) * coinAmount;
   }
 
   async function refill(): Promise<void> {
@@ -178,5 +185,5 @@ export function createReserve({ ctx, fees, load }: ReserveParts): Reserve {
     return coins.length > 0 && change >= BigInt(count) * amount ? draft(change) : undefined;
   }
 
-  return { state, refill };
+  return { state, missing, refill };
 }

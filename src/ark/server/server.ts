@@ -16,6 +16,7 @@ import type { Db } from '../../store/db.ts';
 import type { ArkSettings } from '../protocol/settings.ts';
 import { heartbeat } from '../wire/batch-events.ts';
 import { printInfo } from '../wire/info.ts';
+import { changedSettings } from '../wire/settings.ts';
 import { createAccess, type Exposure } from './access.ts';
 import { createAccessTokens } from './access-tokens.ts';
 import { mountAdminApi } from './admin-api.ts';
@@ -110,6 +111,8 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const signer = createSigner(secp, entropy, parts.keys.fixed);
   const nowSeconds = () => unixSeconds(Math.floor(clock.now() / 1000));
   const live = await createLiveSettings(db, parts.settings, nowSeconds);
+  const changed = changedSettings(parts.settings, live.usual());
+  if (changed.length > 0) log.info({ settings: changed }, 'what the operator has set at run time wins over the flags');
   const signers = await createSignerKeys({ db, secp, entropy, keys: parts.keys, nowSeconds });
   const publicKeys = publicKeysOf(signer);
   const wallet = createServerWallet(secp, chain, signer, db);
@@ -155,7 +158,7 @@ export async function createArkServer(parts: ArkServerParts): Promise<ArkServer>
   const commitmentFees = createCommitmentFees(ctx);
   const justice = createJustice({ ctx, bumper: createFeeBumper(ctx), commitmentFees, unrolls });
   const reserve = createReserve({ ctx, fees: commitmentFees, load: justice.load });
-  const withdrawals = createWithdrawals(ctx);
+  const withdrawals = createWithdrawals(ctx, reserve.missing);
   const watcher = createChainWatcher({
     ctx,
     settler,

@@ -26,6 +26,8 @@ export interface WithdrawalOrder {
   readonly amount: bigint | 'all';
   /** Satoshi per virtual byte; what the chain says if absent. */
   readonly feeRate?: FeeRate;
+  /** Leaves in the wallet what it still has to put aside for answers to fraud. */
+  readonly keepsReserve: boolean;
 }
 
 export interface Withdrawals {
@@ -47,26 +49,30 @@ const toCoin = ({ outpoint, value, script, confirmation }: WalletUtxo) => ({
   isConfirmed: confirmation !== undefined,
 });
 
-export function createWithdrawals(ctx: ArkContext): Withdrawals {
+/** `missing` tells the satoshi that the reserve lacks; the coins that it has are not the wallet's to spend. */
+export function createWithdrawals(ctx: ArkContext, missing: () => Promise<bigint>): Withdrawals {
   const { db, chain, wallet, log } = ctx;
   const owner = (txid: Txid): string => `withdrawal ${txid}`;
 
-  async function choose({ script, amount, feeRate }: WithdrawalOrder): Promise<Draft> {
+  async function choose({ script, amount, feeRate, keepsReserve }: WithdrawalOrder): Promise<Draft> {
+    const keep = keepsReserve ? await missing() : 0n;
     const rate = feeRate ?? (await chain.feeRate(CONFIRM_WITHIN_BLOCKS));
     const { dust } = ctx.settings();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const plan = { script, amount, changeScript: wallet.script, feeRate: rate, dust };
+      const plan = { script, amount, changeScript: wallet.script, keep, feeRate: rate, dust };
       const all = (await wallet.utxos()).filter((coin) => !coin.locked).map(toCoin);
       const safe = all.filter((coin) => coin.isConfirmed);
       const draft = (amount === 'all' ? undefined : buildWithdrawal(plan, safe)) ?? buildWithdrawal(plan, all);
-      if (!draft) {
-        const free = sumSats(all.map((coin) => coin.output.value));
-        const wanted = amount === 'all' ? 'that is not worth a transaction' : `not enough for ${amount} and the fee`;
-        throw refused('FAILED_PRECONDITION', `the wallet has ${free} sat to spare, ${wanted}`);
-      }
+      if (!draft) throw tooLittle(sumSats(all.map((coin) => coin.output.value)), amount, keep);
       if (wallet.reserve(draft.coins, owner(txidOf(draft.tx)))) return draft;
     }
     throw refused('UNAVAILABLE', 'batches keep taking the coins: try again');
+  }
+
+  function tooLittle(free: bigint, amount: bigint | 'all', keep: bigint): Error {
+    const kept = keep > 0n ? `, of which ${keep} are wanted for answers to fraud` : '';
+    const wanted = amount === 'all' ? 'that is not worth a transaction' : `not enough for ${amount} and the fee`;
+    return refused('FAILED_PRECONDITION', `the wallet has ${free} sat${kept}: ${wanted}`);
   }
 
   function sign({ tx, coins }: Draft): Tx {
@@ -95,12 +101,16 @@ export function createWithdrawals(ctx: ArkContext): Withdrawals {
     return record;
   }
 
-  /** Nobody has seen the transaction yet: one that the network refuses can be forgotten. */
+  /**
+   * Nobody has seen the transaction yet: one that the network refuses can be forgotten. One that could not even be sent
+   * is on record, and goes out with the next block.
+   */
   async function broadcastFirst({ txid }: Withdrawal, tx: Tx): Promise<void> {
     try {
       await chain.broadcast(tx);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      if (!(error instanceof ProtocolError))
+        return log.warn({ err: error, txid }, 'a withdrawal will be broadcast later');
       await db.write((write) => deleteWithdrawal(write, txid));
       wallet.release(owner(txid));
       throw refused('FAILED_PRECONDITION', `the network refuses the payment: ${error.message}`);

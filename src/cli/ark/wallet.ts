@@ -2,7 +2,7 @@ import { parseBtc, parseSats } from '../../base/units.ts';
 import { argument } from '../argument.ts';
 import { grouped, list, table, when } from '../table.ts';
 import { command } from './command.ts';
-import { text } from './options.ts';
+import { choice, text } from './options.ts';
 
 interface Account {
   readonly locked: string;
@@ -72,10 +72,13 @@ export const WALLET = [
   command({
     usage: 'wallet withdraw <ADDRESS> <SATS>',
     help: 'pay SATS, or "all", to an on-chain address; prints the txid',
-    options: { feeRate: text('RATE', 'satoshi per virtual byte (default: what the chain asks for six blocks)') },
-    ask: (admin, [address, amount], { feeRate }): Promise<{ txid: string }> => {
+    options: {
+      feeRate: text('RATE', 'satoshi per virtual byte (default: what the chain asks for six blocks)'),
+      spendReserve: choice('also what the wallet still has to put aside for answers to fraud'),
+    },
+    ask: (admin, [address, amount], { feeRate, spendReserve }): Promise<{ txid: string }> => {
       const order = amount === 'all' ? { all: true } : { amount: `${argument('SATS', amount!, parseSats)}` };
-      return admin.post('wallet/withdraw', { address, ...order, feeRate });
+      return admin.post('wallet/withdraw', { address, ...order, feeRate, spendReserve });
     },
     show: ({ txid }) => `${txid}\n`,
   }),

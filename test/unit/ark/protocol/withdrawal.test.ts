@@ -15,6 +15,7 @@ const PLAN: WithdrawalPlan = {
   script: p2wpkh(signer.xonly.slice(0, 20)),
   amount: 50_000n,
   changeScript: WALLET,
+  keep: 0n,
   feeRate: feeRate(2),
   dust: DUST,
 };
@@ -62,6 +63,16 @@ test('all there is arrives, less the fee', () => {
   assert.equal(coins.length, 2);
   assert.deepEqual(tx.outputs, [{ value: amount, script: PLAN.script }]);
   assert.equal(amount + fee, 100_000n);
+});
+
+test('what must stay, stays', () => {
+  const coins = coinsOf(60_000n, 40_000n);
+  assert.equal(buildWithdrawal({ ...PLAN, keep: 50_000n }, coins), undefined);
+  assert.ok(buildWithdrawal({ ...PLAN, keep: 49_000n }, coins));
+  const { tx, amount, fee } = buildWithdrawal({ ...PLAN, amount: 'all', keep: 30_000n }, coins)!;
+  assert.deepEqual(tx.outputs[1], { value: 30_000n, script: WALLET });
+  assert.equal(amount + fee, 70_000n);
+  assert.equal(buildWithdrawal({ ...PLAN, amount: 'all', keep: 100_000n }, coins), undefined);
 });
 
 test('whatever the coins: it pays exactly what was asked, enough for its size, and never much more', () => {
