@@ -167,6 +167,8 @@ test('a cutoff between registration and batch drops the intent and blames nobody
   const coins = await spendableCoins(home.client, alice.account);
   const abort = new AbortController();
   const ended = refusal(settle(home.client, alice.account, intoHome(home, coins), abort.signal));
+  await w.rest();
+  assert.equal((await w.db.read('select id from ark_intent')).length, 1, 'it is in time for the queue');
   await w.advance(20_000);
   abort.abort();
   assert.equal(await ended, 'STREAM_ENDED');
