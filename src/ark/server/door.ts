@@ -47,7 +47,7 @@ export interface DoorOptions {
 /** A user of a big batch delivers forfeits and the commitment in one call. */
 export const MAX_ARK_BODY_BYTES = 4 << 20;
 
-type DoorParts = Pick<ArkContext, 'log' | 'newId' | 'metrics' | 'clock'>;
+type DoorParts = Pick<ArkContext, 'log' | 'newId' | 'metrics' | 'clock' | 'chain' | 'nowSeconds'>;
 
 type Header = Call['header'];
 
@@ -133,7 +133,7 @@ export function createDoor(parts: DoorParts, { streams, health, reflection, toke
       const services = [...served.keys()];
       const isServing = async () => (await health.troubles()).length === 0;
       const mount = (router: ConnectRouter): void => {
-        for (const [service, handlers] of served) mountRpc(router, service, handlers, { streams, refuse });
+        for (const [service, handlers] of served) mountRpc(router, service, handlers, { ...parts, streams, refuse });
         mountGrpcHealth(router, { services, isServing, clock: parts.clock });
         if (reflection) mountGrpcReflection(router, services);
       };

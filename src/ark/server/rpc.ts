@@ -8,15 +8,18 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { ConnectError, type ConnectRouter, type HandlerContext } from '@connectrpc/connect';
+import { LOCKTIME_THRESHOLD } from '../../bitcoin/timelock.ts';
 import { CONNECTION } from '../../runtime/grpc.ts';
 import type { MessageQueue } from '../../runtime/message-queue.ts';
 import type { Streams } from '../../runtime/sse.ts';
+import { SECONDS_PER_BLOCK, secondsUntil } from '../protocol/expiry.ts';
 import { ErrorDetailsSchema } from '../wire/gen/ark/v1/types_pb.ts';
 import type { Fields } from '../wire/request.ts';
 import type { AnyHandler, Call } from './call.ts';
+import type { ArkContext } from './context.ts';
 import type { Refusal, Refuse } from './refusal.ts';
 
-export interface RpcParts {
+export interface RpcParts extends Pick<ArkContext, 'chain' | 'nowSeconds'> {
   readonly streams: Streams;
   readonly refuse: Refuse;
 }
@@ -25,11 +28,20 @@ export interface RpcParts {
 const messageOf = (schema: DescMessage, json: object): Message =>
   fromJson(schema, json as never, { ignoreUnknownFields: true });
 
+/** Messages, anywhere in `value`, that expire at a height. */
+function expiringAtHeight(value: object, found: { expiresAt: bigint }[] = []): { expiresAt: bigint }[] {
+  const { expiresAt } = value as { readonly expiresAt?: unknown };
+  const isHeight = typeof expiresAt === 'bigint' && expiresAt > 0n && expiresAt < LOCKTIME_THRESHOLD;
+  if (isHeight) found.push(value as { expiresAt: bigint });
+  for (const each of Object.values(value)) if (typeof each === 'object' && each) expiringAtHeight(each, found);
+  return found;
+}
+
 /** The same event goes to many listeners. */
-function remembering(schema: DescMessage): (json: object) => Message {
-  const made = new WeakMap<object, Message>();
+function remembering(print: (json: object) => Promise<Message>): (json: object) => Promise<Message> {
+  const made = new WeakMap<object, Promise<Message>>();
   return (json) => {
-    const message = made.get(json) ?? messageOf(schema, json);
+    const message = made.get(json) ?? print(json);
     made.set(json, message);
     return message;
   };
@@ -45,7 +57,7 @@ export function mountRpc(
   router: ConnectRouter,
   service: DescService,
   handlers: ReadonlyMap<DescMethod, AnyHandler>,
-  { streams, refuse }: RpcParts,
+  { streams, refuse, chain, nowSeconds }: RpcParts,
 ): void {
   const refused = (error: unknown, method: DescMethod): ConnectError =>
     error instanceof ConnectError ? error : errorOf(refuse(error, `${service.typeName}/${method.name}`));
@@ -55,19 +67,34 @@ export function mountRpc(
     header: (name) => requestHeader.get(name) ?? undefined,
     peer: values.get(CONNECTION).peer,
   });
+  /**
+   * Clients that speak gRPC take every expiry for a time, and sign no forfeit for what they take for expired. A height is
+   * told them as a guess that lies ahead: what has expired they see by its being swept.
+   */
+  async function answerOf({ output }: DescMethod, json: object): Promise<Message> {
+    const message = messageOf(output, json);
+    const atHeight = expiringAtHeight(message);
+    if (atHeight.length === 0) return message;
+    const [tip, now] = [await chain.tip(), nowSeconds()];
+    for (const each of atHeight) {
+      const ahead = Math.max(SECONDS_PER_BLOCK, secondsUntil(Number(each.expiresAt), tip, now));
+      each.expiresAt = BigInt(now + ahead);
+    }
+    return message;
+  }
   const requestOf = (method: DescMethod, message: Message): Fields => toJson(method.input, message) as Fields;
 
   const unary = (method: DescMethod, handle: AnyHandler) => async (message: Message, context: HandlerContext) => {
     try {
       const answer = await handle(requestOf(method, message), callOf(method, context));
-      return messageOf(method.output, answer!);
+      return await answerOf(method, answer!);
     } catch (error) {
       throw refused(error, method);
     }
   };
 
   const streaming = (method: DescMethod, handle: AnyHandler) => {
-    const printed = remembering(method.output);
+    const printed = remembering((json) => answerOf(method, json));
     return async function* (message: Message, context: HandlerContext) {
       const { openStreams, peer, disconnect } = context.values.get(CONNECTION);
       let queue: MessageQueue | undefined;
@@ -81,7 +108,7 @@ export function mountRpc(
       };
       try {
         await handle(requestOf(method, message), { ...callOf(method, context), open });
-        for (let next = await queue!.next(); next; next = await queue!.next()) yield printed(next);
+        for (let next = await queue!.next(); next; next = await queue!.next()) yield await printed(next);
       } catch (error) {
         throw refused(error, method);
       } finally {
