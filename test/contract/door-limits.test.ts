@@ -6,11 +6,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
+import * as grpc from '@grpc/grpc-js';
 import { Hono } from 'hono';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createHttpServer, type HttpOptions } from '../../src/runtime/http.ts';
 import { createPeers, parseNetworks } from '../../src/runtime/peer.ts';
 import { createStreams } from '../../src/runtime/sse.ts';
+import { type GrpcRefusal, grpcClient } from '../support/grpc.ts';
 import { type RunningStack, startStack } from '../support/stack.ts';
 
 let stack: RunningStack;
@@ -92,6 +94,25 @@ test('one address opens so many streams and no more, and may again when it close
     assert.ok(attempt < 50, 'a closed stream is still counted');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+});
+
+test('gRPC spends from the same budgets', async () => {
+  const client = grpcClient('IndexerService', url);
+  const metadata = { 'x-forwarded-for': '203.0.113.7' };
+  const codes = await Promise.all(
+    Array.from({ length: 300 }, () =>
+      client.call('GetVtxos', { scripts: [`5120${'ab'.repeat(32)}`] }, metadata).then(
+        () => grpc.status.OK,
+        (error: GrpcRefusal) => error.status,
+      ),
+    ),
+  );
+  const refused = codes.filter((code) => code === grpc.status.RESOURCE_EXHAUSTED).length;
+  assert.ok(refused >= 100 && refused < 300, `${refused} refused`);
+  assert.deepEqual(new Set(codes), new Set([grpc.status.OK, grpc.status.RESOURCE_EXHAUSTED]));
+  // One address, one budget, whichever way it asks.
+  assert.equal((await from('203.0.113.7', '/v1/info')).status, 429);
+  client.close();
 });
 
 test('headers that are too large, a body that is too large and a lie about its length end one connection', async () => {
