@@ -8,14 +8,22 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import * as grpc from '@grpc/grpc-js';
 import type { Hono } from 'hono';
+import { signedIntent } from '../../src/ark/client/account.ts';
+import { registerIntent } from '../../src/ark/client/batch.ts';
+import { createCosignerKey } from '../../src/ark/client/tree-cosigning.ts';
 import { createDoor } from '../../src/ark/server/door.ts';
 import { createArkMetrics } from '../../src/ark/server/metrics.ts';
+import { AdminService } from '../../src/ark/wire/gen/ark/v1/admin_pb.ts';
 import { IndexerService } from '../../src/ark/wire/gen/ark/v1/indexer_pb.ts';
+import { ArkService } from '../../src/ark/wire/gen/ark/v1/service_pb.ts';
+import { SignerManagerService } from '../../src/ark/wire/gen/ark/v1/signer_manager_pb.ts';
+import { WalletInitializerService, WalletService } from '../../src/ark/wire/gen/ark/v1/wallet_pb.ts';
 import { unixSeconds } from '../../src/base/units.ts';
 import { createHttpServer, type GrpcListener, type HttpServer } from '../../src/runtime/http.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { createStreams } from '../../src/runtime/sse.ts';
+import { issue } from '../support/assets.ts';
 import {
   type ArkServiceName,
   type GrpcClient,
@@ -71,6 +79,8 @@ async function openStreams(kind: 'batch' | 'transactions' | 'scripts'): Promise<
   const printed = await (await fetch(`${adminUrl}/metrics`)).text();
   return Number(new RegExp(`canalworks_ark_streams\\{kind="${kind}"\\} ([0-9]+)`).exec(printed)![1]);
 }
+
+const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, ms, undefined));
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -230,6 +240,141 @@ test('a settled VTXO is told to its script and to whoever hears every transactio
   assert.equal(commitmentTx.txid, event.txid);
   assert.equal(commitmentTx.spendableVtxos[0].amount, '105000');
   for (const stream of [mine, all]) stream.close();
+});
+
+test('filters: a subscription hears of transactions by what they carry', async () => {
+  const indexer = service('IndexerService');
+  const named = async (filter: object) => {
+    const stream = indexer.stream('GetSubscription', { filter });
+    const { subscriptionId } = (await stream.next())!.subscriptionStarted;
+    return {
+      stream,
+      subscriptionId,
+      update: (more: object) => indexer.call('UpdateSubscription', { subscriptionId, filter: more }),
+    };
+  };
+  const [every, assets, none] = [
+    await named({ expressions: ['true'] }),
+    await named({ expressions: ['hasPacket(tx.extension, 0)'] }),
+    await named({ expressions: ['has(tx.extension) && hasPacket(tx.extension, 7)'], scripts: { add: [SCRIPT] } }),
+  ];
+  await issue(w, alice, 5n);
+  const [told, alike] = [(await skipHeartbeats(every.stream)).event, (await skipHeartbeats(assets.stream)).event];
+  assert.deepEqual([told.txid, told.scripts, told.newVtxos], [alike.txid, [], []]);
+
+  for (const [expressions, name] of [
+    [['nonsense('], 'INVALID_TX_FILTER'],
+    [Array.from({ length: 65 }, (_, i) => `${i} == 1`), 'TX_FILTERS_LIMIT_EXCEEDED'],
+  ] as const) {
+    const refused = await refusal(every.update({ expressions, scripts: { add: [SCRIPT] } }));
+    assert.deepEqual([refused.status, refused.details?.name], [grpc.status.INVALID_ARGUMENT, name]);
+  }
+  assert.equal(
+    (await refusal(every.update({ expressions: [], scripts: { add: ['x'] } }))).status,
+    grpc.status.INVALID_ARGUMENT,
+  );
+  const gone = await refusal(indexer.call('UpdateSubscription', { subscriptionId: 'gone', filter: {} }));
+  assert.equal(gone.details?.name, 'SUBSCRIPTION_NOT_FOUND');
+  assert.equal((await refusal(indexer.call('UpdateSubscription', { subscriptionId: 'gone' }))).details, undefined);
+
+  // Every refusal left all as it was; an empty list clears.
+  const own = alice.account.vtxo.script;
+  await none.update({ expressions: [], scripts: { add: [Buffer.from(own).toString('hex')], remove: [SCRIPT] } });
+  await every.update({ expressions: [] });
+  await w.note(alice, 3_000);
+  await w.settle(alice);
+  assert.equal((await skipHeartbeats(none.stream)).event.newVtxos.length, 1);
+  await none.update({ scripts: {} });
+  await assets.update({ expressions: ['true'] });
+  await w.note(alice, 3_000);
+  await w.settle(alice);
+  const last = (await skipHeartbeats(assets.stream)).event;
+  const listening = await Promise.all(
+    [every, none].map(({ stream }) => Promise.race([skipHeartbeats(stream), pause(50)])),
+  );
+  assert.deepEqual([last.scripts, listening], [[], [undefined, undefined]]);
+  for (const { stream } of [every, assets, none]) stream.close();
+
+  // Over REST the filter comes with the query, and a subscription that has one outlives its scripts.
+  const events = await fetch(
+    `${url}/v1/indexer/subscription?filter.expressions=${encodeURIComponent('size(tx.extension) > 1 || true')}`,
+  );
+  const reader = events.body!.getReader();
+  const { subscriptionStarted } = JSON.parse(
+    Buffer.from((await reader.read()).value!)
+      .toString()
+      .slice('data: '.length),
+  );
+  const post = (path: string, body: object) =>
+    rest(`/v1/indexer/${path}`, { method: 'POST', body: JSON.stringify(body) });
+  assert.deepEqual(await post('script/unsubscribe', subscriptionStarted), {});
+  assert.deepEqual(await post('subscription/update', { ...subscriptionStarted, filter: {} }), {});
+  assert.deepEqual(await post('script/unsubscribe', subscriptionStarted), {});
+  assert.equal(
+    (await post('subscription/update', { ...subscriptionStarted, filter: {} })).details[0].name,
+    'SUBSCRIPTION_NOT_FOUND',
+  );
+  await reader.cancel();
+});
+
+test('an intent is read by whoever owns an input of it, or knows its txid', async () => {
+  const ark = service('ArkService');
+  const { client, account } = alice;
+  await w.note(alice, 4_000);
+  const order = await w.everything(alice);
+  await registerIntent(client, account, order, createCosignerKey(client.secp, client.random));
+  const proof = (coins = order.coins.slice(-1)) =>
+    signedIntent(client, account, { type: 'get-intent', expireAt: 0 }, coins);
+  const { intent, intents } = await ark.call('GetIntent', { intent: proof() });
+  assert.deepEqual([intent, intents.length], [null, 1]);
+  const { txid } = (await w.db.read<{ txid: string }>('select txid from ark_intent'))[0]!;
+  assert.deepEqual(await ark.call('GetIntent', { txid }), { intent: intents[0], intents });
+  const post = (body: object) => rest('/v1/intent', { method: 'POST', body: JSON.stringify(body) });
+  assert.deepEqual(await post({ intent: proof() }), { intent: null, intents });
+  assert.deepEqual(await rest(`/v1/intent?txid=${txid}`), { intent: intents[0], intents });
+  const mallory = await w.user('mallory');
+  const foreign = signedIntent(
+    mallory.client,
+    mallory.account,
+    { type: 'get-intent', expireAt: 0 },
+    order.coins.slice(-1),
+  );
+  assert.equal((await refusal(ark.call('GetIntent', { intent: foreign }))).status, grpc.status.INVALID_ARGUMENT);
+  const unlike = signedIntent(client, account, { type: 'delete', expireAt: 0 }, order.coins.slice(-1));
+  assert.equal((await refusal(ark.call('GetIntent', { intent: unlike }))).details?.name, 'INVALID_INTENT_MESSAGE');
+  assert.equal((await refusal(ark.call('GetIntent', { txid: TXID }))).details?.name, 'INTENT_NOT_FOUND');
+  assert.equal((await refusal(ark.call('GetIntent'))).details, undefined);
+  const remove = { intent: signedIntent(client, account, { type: 'delete', expireAt: 0 }, order.coins.slice(-1)) };
+  await ark.call('DeleteIntent', remove);
+  assert.deepEqual((await ark.call('GetIntent', { intent: proof() })).intents, []);
+});
+
+test('no method of any service is left out', async () => {
+  const doors = [
+    [url, [ArkService, IndexerService]],
+    [adminUrl, [AdminService, WalletService, WalletInitializerService, SignerManagerService]],
+  ] as const;
+  for (const [at, services] of doors) {
+    for (const { name, methods } of services) {
+      const client = service(name as ArkServiceName, at);
+      for (const method of methods) {
+        const headers = at === adminUrl ? { 'x-macaroon': 'nonsense' } : { 'x-digest': 'nonsense' };
+        const code = await (method.methodKind === 'unary'
+          ? client.call(method.name, {}, headers).then(
+              () => 0,
+              (error: GrpcRefusal) => error.status,
+            )
+          : client
+              .stream(method.name, {}, headers)
+              .next()
+              .then(
+                () => 0,
+                (error: GrpcRefusal) => error.status,
+              ));
+        assert.notEqual(code, grpc.status.UNIMPLEMENTED, method.name);
+      }
+    }
+  }
 });
 
 test('the operator is let in with the token alone', async () => {

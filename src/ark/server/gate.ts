@@ -38,6 +38,7 @@ const PROOFS = new Set<DescMethod>([
   ArkService.method.registerIntent,
   ArkService.method.estimateIntentFee,
   ArkService.method.deleteIntent,
+  ArkService.method.getIntent,
   ArkService.method.confirmRegistration,
   ArkService.method.submitTreeNonces,
   ArkService.method.submitTreeSignatures,

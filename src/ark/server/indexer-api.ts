@@ -14,6 +14,7 @@ import {
   pageBounds,
   pageRequest,
   pageResponse,
+  requiredMessage,
   requiredText,
   scriptHex,
   text,
@@ -70,6 +71,14 @@ function batchOf(request: Fields): Txid | undefined {
   const batch = message(request, 'batchOutpoint');
   const id = txidOf(batch);
   return whole(batch.vout, 'vout') === 0 ? id : undefined;
+}
+
+/** A filter replaces the expressions; its scripts are added and removed, or all removed where it names none. */
+function changeOf(filter: Fields) {
+  const scripts = message(filter, 'scripts');
+  const [add, remove] = [texts(scripts, 'add').map(scriptHex), texts(scripts, 'remove').map(scriptHex)];
+  const isClearing = Boolean(filter.scripts) && add.length === 0 && remove.length === 0;
+  return { add, remove: isClearing ? ('all' as const) : remove, filters: texts(filter, 'expressions') };
 }
 
 export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Subscriptions, access: Access): void {
@@ -216,15 +225,22 @@ export function mountIndexerApi(door: Door, indexer: Indexer, subscriptions: Sub
     subscribeForScripts(request, { peer }) {
       const scripts = texts(request, 'scripts').map(scriptHex);
       if (scripts.length === 0) throw malformed('missing scripts');
-      return { subscriptionId: subscriptions.subscribe(scripts, text(request, 'subscriptionId') || undefined, peer) };
+      const id = text(request, 'subscriptionId') || undefined;
+      return { subscriptionId: subscriptions.change(id, { add: scripts }, peer) };
     },
     unsubscribeForScripts(request) {
       subscriptions.unsubscribe(requiredText(request, 'subscriptionId'), texts(request, 'scripts').map(scriptHex));
       return {};
     },
-    getSubscription(request, { open }) {
-      const id = text(request, 'subscriptionId');
+    getSubscription(request, { open, peer }) {
+      const { add, filters } = changeOf(message(request, 'filter'));
+      const id = text(request, 'subscriptionId') || subscriptions.change(undefined, { add, filters }, peer);
       subscriptions.attach(id, open).send({ subscriptionStarted: { subscriptionId: id } });
+    },
+    updateSubscription(request, { peer }) {
+      const id = requiredText(request, 'subscriptionId');
+      subscriptions.change(id, changeOf(requiredMessage(request, 'filter')), peer);
+      return {};
     },
   });
 }

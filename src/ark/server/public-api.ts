@@ -1,9 +1,10 @@
 /** The ArkService calls (`/v1/info`, `/v1/batch`, `/v1/tx`, `/v1/txs`). */
+import { demand } from '../protocol/errors.ts';
 import { streamStarted } from '../wire/batch-events.ts';
 import { checkClient } from '../wire/client-headers.ts';
 import { ArkService } from '../wire/gen/ark/v1/service_pb.ts';
 import type { InfoAnswer } from '../wire/info.ts';
-import { type Fields, malformed, message, requiredText, text, textMap, texts } from '../wire/request.ts';
+import { type Fields, malformed, message, requiredText, text, textMap, texts, txid } from '../wire/request.ts';
 import { txNotification } from '../wire/vtxo.ts';
 import type { BatchRunner } from './batch-runner.ts';
 import type { Guard } from './call.ts';
@@ -13,6 +14,7 @@ import { createEventHub, type EventHub } from './event-hub.ts';
 import type { Notifier } from './notifier.ts';
 import type { OffchainService } from './offchain.ts';
 import type { Registration } from './registration.ts';
+import { intentByTxid, type StoredIntent } from './store/intents.ts';
 
 const MAX_TOPICS = 1_000;
 
@@ -51,6 +53,14 @@ export function mountPublicApi(door: Door, parts: PublicApiParts): void {
       async deleteIntent(request) {
         await registration.remove(...intentOf(request));
         return {};
+      },
+      async getIntent(request) {
+        const id = text(request, 'txid');
+        if (id === '')
+          return { intent: null, intents: (await registration.find(...intentOf(request))).map(printIntent) };
+        const stored = await intentByTxid(ctx.db, txid(id));
+        demand(stored, 'INTENT_NOT_FOUND', `intent with txid ${id} not found`);
+        return { intent: printIntent(stored), intents: [printIntent(stored)] };
       },
       async confirmRegistration(request) {
         await batches.acknowledge(requiredText(request, 'intentId'));
@@ -112,5 +122,7 @@ function intentOf(request: Fields): [proof: string, message: string] {
   const intent = message(request, 'intent');
   return [requiredText(intent, 'proof'), requiredText(intent, 'message')];
 }
+
+const printIntent = ({ proof, message }: StoredIntent) => ({ proof, message });
 
 const cosignerOf = (request: Fields): string => requiredText(request, 'pubkey').toLowerCase();

@@ -27,7 +27,14 @@ import { checkVtxoScript, isForfeitClosure, smallestExitDelay } from '../protoco
 import { moveAssets } from './assets.ts';
 import { checkNotBanned } from './bans.ts';
 import type { ArkContext } from './context.ts';
-import { countQueued, deleteIntents, insertIntent, intentsHolding } from './store/intents.ts';
+import {
+  countQueued,
+  deleteIntents,
+  insertIntent,
+  intentById,
+  intentsHolding,
+  type StoredIntent,
+} from './store/intents.ts';
 import { type Vtxo, vtxosByOutpoint } from './store/vtxos.ts';
 
 /**
@@ -90,6 +97,8 @@ export interface Registration {
   estimateFee(proof: string, message: string): Promise<bigint>;
   /** Removes every queued intent that shares an input with the proof. Throws when there is none. */
   remove(proof: string, message: string): Promise<void>;
+  /** Every intent that shares an input with the proof. */
+  find(proof: string, message: string): Promise<readonly StoredIntent[]>;
   /** Checks again what may have changed since registration; the error is why the intent is not fit (any more). */
   recheck(intent: RegisteredIntent): Promise<void>;
 }
@@ -405,16 +414,28 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     demand(paid >= fee, 'INTENT_INSUFFICIENT_FEE', `the intent pays ${paid}, its fee is ${fee}`, data);
   }
 
-  async function remove(proofText: string, messageText: string): Promise<void> {
-    checkIntentTime(parseIntentMessage('delete', messageText), ctx.nowSeconds());
+  async function owned(type: 'delete' | 'get-intent', proofText: string, messageText: string): Promise<OutpointKey[]> {
+    checkIntentTime(parseIntentMessage(type, messageText), ctx.nowSeconds());
     const proof = proofOf(proofText, messageText);
-    const outpoints = proof.coins.map((coin) => outpointKey(coin.outpoint));
+    demand(proof.coins.length <= MAX_INPUTS, 'INVALID_INTENT_PROOF', `a proof has at most ${MAX_INPUTS} inputs`);
     await checkOwned(proof);
+    return proof.coins.map((coin) => outpointKey(coin.outpoint));
+  }
+
+  async function remove(proofText: string, messageText: string): Promise<void> {
+    const outpoints = await owned('delete', proofText, messageText);
     await db.write(async (tx) => {
       const held = (await intentsHolding(tx, outpoints)).filter((input) => input.batchId === undefined);
       demand(held.length > 0, 'INVALID_INTENT_PROOF', 'no matching intents found for intent proof');
       await deleteIntents(tx, [...new Set(held.map((input) => input.intentId))]);
     });
+  }
+
+  async function find(proofText: string, messageText: string): Promise<StoredIntent[]> {
+    const held = await intentsHolding(db, await owned('get-intent', proofText, messageText));
+    const ids = [...new Set(held.map((input) => input.intentId))];
+    const found = await Promise.all(ids.map((id) => intentById(db, id)));
+    return found.filter((intent) => intent !== undefined);
   }
 
   /** A proof over made-up amounts or scripts proves nothing: each coin must be what it says. */
@@ -432,7 +453,7 @@ export function createRegistration(ctx: ArkContext, onQueued: () => void): Regis
     }
   }
 
-  return { register, estimateFee, remove, recheck };
+  return { register, estimateFee, remove, find, recheck };
 }
 
 /** Clients estimate with a weight of zero, so that is what programs see. */

@@ -1,27 +1,44 @@
-/** Script subscriptions: named sets of scripts that outlive their stream for a minute, so that a client may reconnect. */
+/**
+ * Subscriptions: named sets of scripts, and of filters of transactions, that outlive their stream for a minute, so that a
+ * client may reconnect.
+ */
 import type { Clock } from '../../runtime/clock.ts';
 import type { MessageStream } from '../../runtime/message-stream.ts';
 import { overLimit } from '../../runtime/over-limit.ts';
 import type { Peer } from '../../runtime/peer.ts';
 import { demand } from '../protocol/errors.ts';
 import { changeByScript, subscriptionEvent, type VtxoChange } from '../wire/vtxo.ts';
+import { createFilterBoard } from './filter-board.ts';
 
 interface Subscription {
   readonly id: string;
   /** Who made it. */
   readonly peer: Peer;
   readonly scripts: Set<string>;
+  filters: ReadonlySet<string>;
   stream: MessageStream | undefined;
   cancelExpiry: () => void;
 }
 
+/** What is to become of a subscription: scripts are added first and removed then. */
+export interface SubscriptionChange {
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[] | 'all';
+  /** Expressions that take the place of those before. */
+  readonly filters?: readonly string[];
+}
+
 export interface Subscriptions {
   /**
-   * Adds scripts to a subscription, or makes a new one where no id is given. Throws `SUBSCRIPTION_NOT_FOUND`, or
-   * `RATE_LIMITED` or `UNAVAILABLE` when there would be too many.
+   * Changes a subscription, or makes a new one where no id is given; returns its id. All of the change happens or nothing.
+   * Throws `SUBSCRIPTION_NOT_FOUND`, `TX_FILTERS_LIMIT_EXCEEDED`, `INVALID_TX_FILTER`, or `RATE_LIMITED` or
+   * `UNAVAILABLE` when there would be too many.
    */
-  subscribe(scripts: readonly string[], id: string | undefined, peer: Peer): string;
-  /** Removes scripts, or the whole subscription where none are named. Throws `SUBSCRIPTION_NOT_FOUND`. */
+  change(id: string | undefined, change: SubscriptionChange, peer: Peer): string;
+  /**
+   * Removes scripts, or where none are named all of them, and with them a subscription without filters. Throws
+   * `SUBSCRIPTION_NOT_FOUND`.
+   */
   unsubscribe(id: string, scripts: readonly string[]): void;
   /** Hands the subscription a stream, in place of the one before. Throws `SUBSCRIPTION_NOT_FOUND`. */
   attach(id: string, open: () => MessageStream): MessageStream;
@@ -38,11 +55,13 @@ const MOST_SCRIPTS = 1_000_000;
 /** Of one subscription, and of all that one peer has made. */
 const MOST_SCRIPTS_EACH = 10_000;
 const MOST_SCRIPTS_PER_PEER = 50_000;
+const MOST_FILTERS_EACH = 64;
 const RETRY_AFTER_SECONDS = 60;
 
 export function createSubscriptions(clock: Clock, newId: () => string): Subscriptions {
   const subscriptions = new Map<string, Subscription>();
   const byScript = new Map<string, Set<Subscription>>();
+  const board = createFilterBoard<Subscription>();
   const scriptsOf = new Map<Peer, number>();
   let scriptsInAll = 0;
 
@@ -56,6 +75,7 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
   function forget(subscription: Subscription): void {
     subscription.cancelExpiry();
     subscriptions.delete(subscription.id);
+    board.set(subscription, new Set());
     drop(subscription, [...subscription.scripts]);
   }
 
@@ -87,6 +107,21 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
     if (own + more > MOST_SCRIPTS_PER_PEER) refuse('RATE_LIMITED', 'scripts of this address');
   }
 
+  function setFilters(subscription: Subscription, filters: ReadonlySet<string>): void {
+    demand(
+      filters.size <= MOST_FILTERS_EACH,
+      'TX_FILTERS_LIMIT_EXCEEDED',
+      `a subscription has at most ${MOST_FILTERS_EACH} filters`,
+      {
+        subscription_id: subscription.id,
+        max_tx_filters: `${MOST_FILTERS_EACH}`,
+        got_tx_filters: `${filters.size}`,
+      },
+    );
+    board.set(subscription, filters);
+    subscription.filters = filters;
+  }
+
   function expireUnattended(subscription: Subscription): void {
     subscription.cancelExpiry();
     subscription.cancelExpiry = clock.setTimer(UNATTENDED_MS, () => {
@@ -102,18 +137,25 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
       return [...subscriptions.values()].filter(({ stream }) => stream !== undefined).length;
     },
 
-    subscribe(scripts, id, peer) {
+    change(id, { add = [], remove = [], filters }, peer) {
       const known = id ? find(id) : undefined;
-      const added = [...new Set(scripts)].filter((script) => !known?.scripts.has(script));
+      const added = [...new Set(add)].filter((script) => !known?.scripts.has(script));
       checkRoom(known, added.length, known?.peer ?? peer);
-      const blank = { scripts: new Set<string>(), stream: undefined, cancelExpiry: () => {} };
+      const blank = {
+        scripts: new Set<string>(),
+        filters: new Set<string>(),
+        stream: undefined,
+        cancelExpiry: () => {},
+      };
       const subscription: Subscription = known ?? { id: newId(), peer, ...blank };
+      if (filters) setFilters(subscription, new Set(filters));
       subscriptions.set(subscription.id, subscription);
       for (const script of added) {
         subscription.scripts.add(script);
         count(subscription.peer, 1);
         byScript.set(script, (byScript.get(script) ?? new Set()).add(subscription));
       }
+      drop(subscription, remove === 'all' ? [...subscription.scripts] : remove);
       if (!subscription.stream) expireUnattended(subscription);
       return subscription.id;
     },
@@ -121,6 +163,8 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
     unsubscribe(id, scripts) {
       const subscription = find(id);
       if (scripts.length > 0) return drop(subscription, scripts);
+      drop(subscription, [...subscription.scripts]);
+      if (subscription.filters.size > 0) return;
       subscription.stream?.end();
       forget(subscription);
     },
@@ -150,6 +194,9 @@ export function createSubscriptions(clock: Clock, newId: () => string): Subscrip
           if (scripts) scripts.push(script);
           else concerned.set(subscription, [script]);
         }
+      }
+      for (const subscription of board.wanting(change)) {
+        if (subscription.stream && !concerned.has(subscription)) concerned.set(subscription, []);
       }
       // Whoever is concerned by the same scripts is told the very same.
       const events = new Map<string, object>();

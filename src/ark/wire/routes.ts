@@ -14,6 +14,8 @@ export const ARK_ROUTES = {
   registerIntent: post('/v1/batch/registerIntent'),
   estimateFee: post('/v1/batch/estimateFee'),
   deleteIntent: post('/v1/batch/deleteIntent'),
+  intent: get('/v1/intent'),
+  intents: post('/v1/intent'),
   confirmRegistration: post('/v1/batch/ack'),
   submitTreeNonces: post('/v1/batch/tree/submitNonces'),
   submitTreeSignatures: post('/v1/batch/tree/submitSignatures'),
@@ -40,6 +42,8 @@ export const INDEXER_ROUTES = {
   subscribe: post('/v1/indexer/script/subscribe'),
   unsubscribe: post('/v1/indexer/script/unsubscribe'),
   subscription: get('/v1/indexer/script/subscription/:id'),
+  newSubscription: get('/v1/indexer/subscription'),
+  updateSubscription: post('/v1/indexer/subscription/update'),
 } as const satisfies Record<string, Route>;
 
 /** The operator's calls that arkd does not have; the others are annotated in the protobufs. */
