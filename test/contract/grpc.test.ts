@@ -444,7 +444,7 @@ test('reflection, where it is on, knows services, files, symbols and extensions'
     {},
   );
   const names = list!.listServicesResponse.service.map(({ name }: Message) => name);
-  assert.deepEqual(names, ['ark.v1.IndexerService', 'grpc.reflection.v1.ServerReflection']);
+  assert.deepEqual(names, ['ark.v1.IndexerService', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection']);
   const filesOf = (answer: Message): string[] =>
     answer.fileDescriptorResponse.fileDescriptorProto.map(
       (bytes: Buffer) => fromBinary(FileDescriptorProtoSchema, bytes).name,

@@ -4,6 +4,7 @@ import type { ConnectRouter } from '@connectrpc/connect';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { ProtocolError } from '../../base/errors.ts';
+import { Health as HealthService } from '../../runtime/gen/grpc/health/v1/health_pb.ts';
 import { createGrpc } from '../../runtime/grpc.ts';
 import { mountGrpcHealth } from '../../runtime/grpc-health.ts';
 import { mountGrpcReflection } from '../../runtime/grpc-reflection.ts';
@@ -135,7 +136,7 @@ export function createDoor(parts: DoorParts, { streams, health, reflection, toke
       const mount = (router: ConnectRouter): void => {
         for (const [service, handlers] of served) mountRpc(router, service, handlers, { ...parts, streams, refuse });
         mountGrpcHealth(router, { services, isServing, clock: parts.clock });
-        if (reflection) mountGrpcReflection(router, services);
+        if (reflection) mountGrpcReflection(router, [...services, HealthService]);
       };
       return createGrpc(mount, MAX_ARK_BODY_BYTES, (err) => parts.log.error({ err }, 'a gRPC call failed'));
     },
