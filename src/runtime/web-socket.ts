@@ -45,8 +45,8 @@ export function serveWebSockets(server: Server, route: WebSocketRoute): () => vo
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
-    const { pathname } = new URL(request.url ?? '/', 'http://any');
-    if (pathname !== route.path) return stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+    const [path] = (request.url ?? '').split('?', 1);
+    if (path !== route.path) return stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
     sockets.handleUpgrade(request, stream, head, (socket) => route.accept(textSocket(socket)));
   });
   return () => {

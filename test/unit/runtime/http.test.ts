@@ -80,3 +80,20 @@ test('garbage on the socket ends that connection only', async () => {
   assert.equal((await fetch(`${url}/slow`)).status, 200);
   await server.stop();
 });
+
+test('an upgrade to what is no path is refused, and the server lives on', async () => {
+  const { server, url, port } = await serve({ webSocket: { path: '/ws', accept: (socket) => socket.send('hello') } });
+  for (const path of ['//', '/other', '*', 'http://[', '/ws/']) {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    const [answer] = await once(socket, 'data');
+    assert.match(String(answer), /^HTTP\/1\.1 40[04] /, path);
+    socket.destroy();
+  }
+  const heard = await new Promise((resolve) => {
+    new WebSocket(`ws://127.0.0.1:${port}/ws?query=1`).onmessage = ({ data }) => resolve(data);
+  });
+  assert.equal(heard, 'hello');
+  assert.equal((await fetch(`${url}/slow`)).status, 200);
+  await server.stop();
+});
