@@ -19,6 +19,13 @@ const SERVER_SETTINGS = [
   'tcp_keepalives_idle=10',
   'tcp_keepalives_interval=5',
   'tcp_keepalives_count=3',
+  // Everything is looked up by an index. A table that filled up since its last analysis looks small to the planner, which
+  // would then read it whole, once for every generation of a long descent.
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+  'enable_seqscan=off',
+  // Worth its compilation only where a statement reads a great deal, which none does, whatever the planner believes.
+  'jit=off',
 ];
 
 const wholeNumeric = (text: string): bigint => {

@@ -23,10 +23,9 @@ async function convict(w: World, script: Uint8Array, crime: CrimeType, lasting: 
 /** What becomes of a payment and of a settlement of all that the user has. */
 async function attempts(w: World, user: User): Promise<{ pay: string; settle: string }> {
   const coins = await spendableCoins(user.client, user.account);
-  const pay = send(user.client, user.account, coins, [paid(user.account, coins)]);
   const order = await w.everything(user);
   return {
-    pay: await w.run(refusal(pay)),
+    pay: await w.run(refusal(send(user.client, user.account, coins, [paid(user.account, coins)]))),
     settle: await w.run(refusal(settle(user.client, user.account, order))),
   };
 }
